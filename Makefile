@@ -1,0 +1,108 @@
+# Everything a development machine without apt's ROS needs. On a robot use colcon instead.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+# The steps follow each other anyway, and so "make -j2 clean setup" is right too.
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules
+
+# The environment is complete in itself: nothing of an apt ROS that happens to be sourced,
+# or of another virtual environment, may leak into it.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+unexport AMENT_PREFIX_PATH AMENT_CURRENT_PREFIX CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
+unexport COLCON_DEFAULTS_FILE PKG_CONFIG_PATH CMAKE_GENERATOR RMW_IMPLEMENTATION
+unexport ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION ROS_PACKAGE_PATH ROS_ETC_DIR ROS_ROOT
+
+ifeq ($(origin PYTHON),undefined)
+PYTHON := python3.11
+PYTHON_FALLBACK := python3
+endif
+
+# Options of "make demo". Given on the command line only: their names are too common for
+# the environment.
+VIDEO =
+BOX =
+TRACKER =
+OUTPUT =
+
+# Options of "make test".
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+REQUIREMENTS := $(sort $(wildcard requirements/*.txt))
+INTERFACES := $(wildcard $(foreach folder,dev/vision_msgs_standin visual_tracker_msgs,\
+	$(addprefix $(folder)/,CMakeLists.txt package.xml msg/*.msg srv/*.srv)))
+PACKAGE := setup.py setup.cfg package.xml resource/visual_tracker
+
+# A virtual environment cannot be moved. Its first stamp holds the folder it was made in.
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
+MADE_IN := $(shell cat $(STAMPS)/venv 2>/dev/null)
+ifneq ($(MADE_IN),)
+ifneq ($(MADE_IN),$(CURDIR))
+$(error $(VENV) was made in $(MADE_IN) and does not work here; run: make clean)
+endif
+endif
+endif
+
+.PHONY: help
+help: ## List the targets
+	@echo "Targets:"
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo
+	@echo "Examples:"
+	@echo "  make demo VIDEO=film.mp4 BOX=10,20,64,48 TRACKER=csrt OUTPUT=demo_output"
+	@echo "  make test PYTEST_ARGS='-m \"not slow\" -x'"
+	@echo "  make setup PYTHON=/path/to/python3.11"
+
+.PHONY: setup
+setup: $(STAMPS)/package $(STAMPS)/interfaces ## Create .venv: ROS 2 wheels, messages, this package
+
+.PHONY: demo
+demo: setup ## Track a video over real DDS (VIDEO, BOX, TRACKER, OUTPUT)
+	$(BIN)/python -m visual_tracker.ros.demo \
+		$(if $(VIDEO),--video '$(VIDEO)') $(if $(BOX),--box '$(BOX)') \
+		$(if $(TRACKER),--tracker '$(TRACKER)') $(if $(OUTPUT),--output '$(OUTPUT)')
+
+.PHONY: test
+test: setup lint ## Check the code and run the tests (PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: setup ## Check style and types, change nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: setup ## Format the code and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## Remove .venv and all that was built or cached
+	rm -rf $(VENV) build install log demo_output *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMPS)/venv:
+	dev/create_venv.sh $(VENV) $(PYTHON) $(PYTHON_FALLBACK)
+	mkdir -p $(STAMPS)
+	echo '$(CURDIR)' > $@
+
+$(STAMPS)/requirements: $(STAMPS)/venv $(REQUIREMENTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary \
+		$(addprefix --requirement=,$(REQUIREMENTS))
+	touch $@
+
+$(STAMPS)/interfaces: $(STAMPS)/requirements dev/build_interfaces.sh $(INTERFACES)
+	dev/build_interfaces.sh $(VENV) build/dev
+	touch $@
+
+# After the interfaces, because both write to the same prefix.
+$(STAMPS)/package: $(STAMPS)/requirements dev/install_package.sh $(PACKAGE) | $(STAMPS)/interfaces
+	dev/install_package.sh $(VENV)
+	touch $@

@@ -1,0 +1,154 @@
+"""The one box type of the project, and every conversion from and to other conventions.
+
+A :class:`Box` is axis-aligned and in **0-based pixels of the full image**: ``x, y`` is the top-left
+corner and the box covers ``[x, x + width) x [y, y + height)``. A box around the whole of a 640x480
+image is therefore ``Box(0, 0, 640, 480)``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+class BoxError(ValueError):
+    """A box that cannot be used; the message says which number is wrong and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned box in 0-based pixels, always finite and of positive size.
+
+    Attributes:
+        x: left edge.
+        y: top edge.
+        width: extent to the right, > 0.
+        height: extent downwards, > 0.
+
+    Raises:
+        BoxError: if a number is NaN or infinite, or a side is zero or negative.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is no box, at the earliest point."""
+        for name in ("x", "y", "width", "height"):
+            value = getattr(self, name)
+            if not math.isfinite(value):
+                raise BoxError(f"box {name} is {value}; it must be a finite number of pixels")
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if value <= 0:
+                raise BoxError(f"box {name} is {value:g}; it must be greater than zero")
+
+    @classmethod
+    def from_xywh(cls, x: float, y: float, width: float, height: float) -> Box:
+        """Make a box of a 0-based top-left corner and a size."""
+        return cls(float(x), float(y), float(width), float(height))
+
+    @classmethod
+    def from_xywh_one_based(cls, x: float, y: float, width: float, height: float) -> Box:
+        """Make a box of a 1-based top-left corner and a size (OTB, LaSOT, MATLAB)."""
+        return cls.from_xywh(x - 1, y - 1, width, height)
+
+    @classmethod
+    def from_xyxy(cls, left: float, top: float, right: float, bottom: float) -> Box:
+        """Make a box of its left, top, right and bottom edges (0-based, right/bottom exclusive)."""
+        return cls.from_xywh(left, top, right - left, bottom - top)
+
+    @classmethod
+    def from_center(cls, center_x: float, center_y: float, width: float, height: float) -> Box:
+        """Make a box of its centre and size, as ``vision_msgs/BoundingBox2D`` carries it."""
+        return cls.from_xywh(center_x - width / 2, center_y - height / 2, width, height)
+
+    @property
+    def xywh(self) -> tuple[float, float, float, float]:
+        """``(x, y, width, height)``, 0-based."""
+        return (self.x, self.y, self.width, self.height)
+
+    @property
+    def xywh_one_based(self) -> tuple[float, float, float, float]:
+        """``(x, y, width, height)``, 1-based."""
+        return (self.x + 1, self.y + 1, self.width, self.height)
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        """``(left, top, right, bottom)``, 0-based, right and bottom exclusive."""
+        return (self.x, self.y, self.x + self.width, self.y + self.height)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """``(center_x, center_y)``."""
+        return (self.x + self.width / 2, self.y + self.height / 2)
+
+    @property
+    def area(self) -> float:
+        """Area in square pixels."""
+        return self.width * self.height
+
+    def intersection_area(self, other: Box) -> float:
+        """Area in square pixels that both boxes cover."""
+        left, top, right, bottom = self.xyxy
+        other_left, other_top, other_right, other_bottom = other.xyxy
+        width = min(right, other_right) - max(left, other_left)
+        height = min(bottom, other_bottom) - max(top, other_top)
+        return max(0.0, width) * max(0.0, height)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with another box, in [0, 1]."""
+        intersection = self.intersection_area(other)
+        return intersection / (self.area + other.area - intersection)
+
+    def visible_fraction(self, image_width: int, image_height: int) -> float:
+        """Share of the box's area that lies inside the image, in [0, 1]."""
+        return self.intersection_area(Box(0, 0, image_width, image_height)) / self.area
+
+    def clipped(self, image_width: int, image_height: int, min_side: float = 0.0) -> Box:
+        """Return the part of the box that lies inside the image.
+
+        Args:
+            image_width: width of the image in pixels.
+            image_height: height of the image in pixels.
+            min_side: the smallest side in pixels that the clipped box may have.
+
+        Raises:
+            BoxError: if no part lies inside the image, or what is left is smaller than `min_side`.
+        """
+        left, top, right, bottom = self.xyxy
+        left, right = max(0.0, left), min(float(image_width), right)
+        top, bottom = max(0.0, top), min(float(image_height), bottom)
+        if right <= left or bottom <= top:
+            raise BoxError(f"box {self} lies outside the {image_width}x{image_height} image")
+        clipped = Box.from_xyxy(left, top, right, bottom)
+        if min(clipped.width, clipped.height) < min_side:
+            raise BoxError(
+                f"box {self} leaves {clipped.width:g}x{clipped.height:g} pixels inside the "
+                f"{image_width}x{image_height} image; the smallest side allowed is {min_side:g}"
+            )
+        return clipped
+
+    def __str__(self) -> str:
+        """Short form for messages: ``(x, y, width, height)``."""
+        return f"({self.x:g}, {self.y:g}, {self.width:g}, {self.height:g})"
+
+
+def parse_xywh(text: str) -> Box:
+    """Read ``"x,y,w,h"`` (0-based pixels; commas, spaces or both) as the command line takes it.
+
+    Raises:
+        BoxError: if the text is not four numbers or they are no box.
+    """
+    parts = text.replace(",", " ").split()
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 4:
+        raise BoxError(
+            f"cannot read a box from {text!r}; write x,y,w,h in pixels, like 73,36,50,61"
+        )
+    return Box.from_xywh(*numbers)

@@ -1,0 +1,147 @@
+"""Where images come from: a video file, a folder of images, a sequence with truth, or a camera."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from visual_tracker.boxes import Box, BoxError, parse_xywh
+from visual_tracker.images import Image
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+
+#: frames per second of a source that does not say (an image folder)
+DEFAULT_FPS = 30.0
+
+#: the truth beside a folder of images, in OTB's form: a line x,y,w,h a frame, 1-based
+TRUTH_FILE = "groundtruth_rect.txt"
+
+
+class SourceError(ValueError):
+    """A source that cannot be opened or read; the message names it and says what is expected."""
+
+
+class FrameSource(ABC):
+    """Images in order. Iterate it once; it closes itself at the end.
+
+    Attributes:
+        name: short name for messages and files.
+        fps: frames per second of the source.
+        length: number of frames, None if unknown (a camera).
+        truth: true boxes of the leading frames, empty if there are none; None where a frame's
+            truth is not a box.
+    """
+
+    name: str
+    fps: float = DEFAULT_FPS
+    length: int | None = None
+    truth: tuple[Box | None, ...] = ()
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Image]:
+        """Yield the images, BGR uint8 (height, width, 3)."""
+
+
+class ImageFolder(FrameSource):
+    """The images of a folder in natural order of their names; also an OTB sequence folder.
+
+    Raises:
+        SourceError: if there is no image, or while iterating, if one cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        images = folder / "img" if (folder / "img").is_dir() else folder
+        self.files = sorted(
+            (path for path in images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES),
+            key=_natural_key,
+        )
+        if not self.files:
+            raise SourceError(f"{images} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        self.name = folder.resolve().name
+        self.length = len(self.files)
+        if (folder / TRUTH_FILE).is_file():
+            self.truth = read_truth(folder / TRUTH_FILE)
+
+    def __iter__(self) -> Iterator[Image]:
+        """Yield the images."""
+        for path in self.files:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise SourceError(f"{path} cannot be read as an image")
+            yield image
+
+
+class Video(FrameSource):
+    """A video file, a camera (index or /dev/video*) or a stream address that OpenCV opens.
+
+    Raises:
+        SourceError: if it cannot be opened or holds no frame.
+    """
+
+    def __init__(self, source: str | int) -> None:
+        self._capture = cv2.VideoCapture(source)
+        if not self._capture.isOpened():
+            raise SourceError(f"OpenCV cannot open {source!r} as a video or camera")
+        self.name = Path(source).stem if isinstance(source, str) else f"camera{source}"
+        self.fps = self._capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.length = frames if frames > 0 else None
+
+    def __iter__(self) -> Iterator[Image]:
+        """Yield the images."""
+        try:
+            found, image = self._capture.read()
+            if not found:
+                raise SourceError(f"{self.name} holds no frame that OpenCV can decode")
+            while found:
+                yield image
+                found, image = self._capture.read()
+        finally:
+            self._capture.release()
+
+
+def open_source(source: str) -> FrameSource:
+    """Open what a person names: a video file, a folder, a camera index or a stream address.
+
+    Raises:
+        SourceError: if it does not exist or cannot be opened.
+    """
+    if re.fullmatch(r"\d+", source):
+        return Video(int(source))
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return ImageFolder(path)
+    if path.exists():
+        return Video(str(path))
+    if "://" in source:
+        return Video(source)
+    raise SourceError(f"there is no file, folder or camera {source!r}")
+
+
+def read_truth(path: Path) -> tuple[Box | None, ...]:
+    """Read an OTB truth file: a line x,y,w,h a frame, 1-based; NaN or zero size gives None.
+
+    Raises:
+        SourceError: if a line is not four numbers; the message names file and line.
+    """
+    boxes: list[Box | None] = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        if len(re.split(r"[,\s]+", line.strip())) != 4:
+            raise SourceError(f"{path}:{number}: expected x,y,w,h, found {line!r}")
+        try:
+            boxes.append(Box.from_xywh_one_based(*parse_xywh(line).xywh))
+        except BoxError:
+            boxes.append(None)
+    return tuple(boxes)
+
+
+def _natural_key(path: Path) -> list[tuple[bool, int | str]]:
+    """Sort key in which img2 comes before img10."""
+    parts = re.split(r"(\d+)", path.stem)
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]

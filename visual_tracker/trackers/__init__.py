@@ -1,0 +1,36 @@
+"""All trackers, one file each; importing this package registers them."""
+
+from visual_tracker.trackers import csrt, kcf, mil, nano
+from visual_tracker.trackers.base import (
+    MIN_BOX_SIDE,
+    NotInitializedError,
+    Track,
+    Tracker,
+    TrackerUnavailableError,
+    TrackState,
+)
+from visual_tracker.trackers.registry import (
+    TrackerInfo,
+    available_trackers,
+    create_tracker,
+    tracker_class,
+    tracker_names,
+)
+
+__all__ = [
+    "MIN_BOX_SIDE",
+    "NotInitializedError",
+    "Track",
+    "TrackState",
+    "Tracker",
+    "TrackerInfo",
+    "TrackerUnavailableError",
+    "available_trackers",
+    "create_tracker",
+    "csrt",
+    "kcf",
+    "mil",
+    "nano",
+    "tracker_class",
+    "tracker_names",
+]

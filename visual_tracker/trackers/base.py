@@ -1,0 +1,155 @@
+"""What every tracker is: two methods, one result type, one enum of states."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+from visual_tracker.boxes import Box
+from visual_tracker.images import Image, as_bgr, size_of
+from visual_tracker.parameters import Parameters, Value
+
+#: the smallest side in pixels of a first box that any tracker accepts
+MIN_BOX_SIDE = 3.0
+
+
+class TrackState(Enum):
+    """Whether the tracker holds its target."""
+
+    TRACKING = "tracking"
+    LOST = "lost"
+
+
+class TrackerUnavailableError(RuntimeError):
+    """The tracker exists but cannot run on this machine; the message says what is missing."""
+
+
+class NotInitializedError(RuntimeError):
+    """`track` was called before `init`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The outcome for one frame.
+
+    Attributes:
+        box: where the target is; while LOST the last box known (frozen).
+        confidence: in [0, 1], or None where the tracker has no honest measure of it.
+        state: TRACKING or LOST.
+        search_region: the part of the image that was searched, None if the tracker does not tell.
+    """
+
+    box: Box
+    confidence: float | None
+    state: TrackState
+    search_region: Box | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """True while the target is lost."""
+        return self.state is TrackState.LOST
+
+
+class Tracker(ABC):
+    """Base of all trackers. One instance follows one target.
+
+    A subclass names itself (`name`, `summary`), gives its `parameters_class` and implements
+    `_init` and `_track`; it is then registered under `name`. Its module must import with the core
+    dependencies alone: heavy ones (torch) are imported when an instance is made, so that every
+    tracker can be listed everywhere.
+
+    Args:
+        parameters: the tracker's own, an instance of its `parameters_class`; None for the defaults.
+        device: "auto", "cpu", "cuda" or "cuda:N"; trackers without a choice ignore "auto" and "cpu"
+            and refuse the rest.
+
+    Raises:
+        TrackerUnavailableError: if this machine cannot run it.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    parameters_class: ClassVar[type[Parameters]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Register every concrete subclass under its name."""
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            from visual_tracker.trackers.registry import register
+
+            register(cls)
+
+    def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
+        self.parameters: Any = self.parameters_class() if parameters is None else parameters
+        reason = self.unavailable_reason(self.parameters)
+        if reason:
+            raise TrackerUnavailableError(f"tracker '{self.name}' cannot run here: {reason}")
+        self.device = self._resolve_device(device)
+        self._last: Track | None = None
+
+    @classmethod
+    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
+        """Why this machine cannot run the tracker with `parameters`, or None if it can."""
+        return None
+
+    def init(self, image: Image, box: Box) -> Box:
+        """Start on a target, forgetting any earlier one.
+
+        Args:
+            image: BGR uint8 (height, width, 3); grey and BGRA are converted.
+            box: the target in that image.
+
+        Returns:
+            The box as clipped to the image, which is what is tracked.
+
+        Raises:
+            ImageError: if the image cannot be used.
+            BoxError: if the box lies outside the image or is smaller than MIN_BOX_SIDE in it.
+        """
+        image = as_bgr(image)
+        box = box.clipped(*size_of(image), min_side=MIN_BOX_SIDE)
+        self._init(image, box)
+        self._last = Track(box, None, TrackState.TRACKING)
+        return box
+
+    def track(self, image: Image) -> Track:
+        """Find the target in the next image.
+
+        Args:
+            image: BGR uint8 (height, width, 3); grey and BGRA are converted.
+
+        Raises:
+            ImageError: if the image cannot be used.
+            NotInitializedError: before the first `init`.
+        """
+        if self._last is None:
+            raise NotInitializedError(f"call init(image, box) on '{self.name}' before track(image)")
+        self._last = self._track(as_bgr(image), self._last)
+        return self._last
+
+    def set_parameters(self, changes: Mapping[str, Value]) -> None:
+        """Change parameters of the running tracker; each one's `applies` says when it takes effect.
+
+        Raises:
+            ParameterError: if one is unknown or out of range; nothing is changed then.
+        """
+        self.parameters = self.parameters.replaced(**changes)
+
+    @abstractmethod
+    def _init(self, image: Image, box: Box) -> None:
+        """Start on the target; image and box are checked."""
+
+    @abstractmethod
+    def _track(self, image: Image, last: Track) -> Track:
+        """Track in a checked image; `last` is the outcome of the frame before."""
+
+    def _resolve_device(self, device: str) -> str:
+        """Return the device to run on; the base runs on the CPU only."""
+        if device not in ("auto", "cpu"):
+            raise TrackerUnavailableError(
+                f"tracker '{self.name}' runs on the CPU only; device '{device}' was asked for"
+            )
+        return "cpu"

@@ -1,0 +1,51 @@
+"""KCF: OpenCV's kernelised correlation filter; fast, of fixed size.
+
+Henriques et al., "High-Speed Tracking with Kernelized Correlation Filters", TPAMI 2015.
+OpenCV reports failure when the peak of the response falls below `detect_thresh`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+
+from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.trackers.opencv import (
+    CONTRIB_ADVICE,
+    OpenCvParameters,
+    OpenCvTracker,
+    missing_from_opencv,
+)
+
+
+@dataclass(frozen=True)
+class KcfParameters(OpenCvParameters):
+    """Parameters of KCF; the defaults are OpenCV's."""
+
+    detect_thresh: float = parameter(
+        0.5,
+        "Lost when the peak of the response is below this.",
+        minimum=0.0,
+        maximum=1.0,
+        applies=Applies.AT_NEXT_INIT,
+    )
+
+
+class KcfTracker(OpenCvTracker):
+    """OpenCV's KCF."""
+
+    name = "kcf"
+    summary = "OpenCV KCF: kernelised correlation filter, fast, fixed size (CPU)"
+    parameters_class = KcfParameters
+
+    @classmethod
+    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
+        """Say if OpenCV was built without its contrib modules."""
+        return missing_from_opencv("TrackerKCF", CONTRIB_ADVICE)
+
+    def _create(self) -> Any:
+        settings = cv2.TrackerKCF.Params()
+        settings.detect_thresh = self.parameters.detect_thresh
+        return cv2.TrackerKCF.create(settings)

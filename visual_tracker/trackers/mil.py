@@ -1,0 +1,46 @@
+"""MIL: OpenCV's multiple-instance learning tracker; slow, of fixed size.
+
+Babenko et al., "Visual Tracking with Online Multiple Instance Learning", CVPR 2009.
+OpenCV's MIL never reports failure: it is LOST only when its box leaves the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+
+from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, missing_from_opencv
+
+
+@dataclass(frozen=True)
+class MilParameters(OpenCvParameters):
+    """Parameters of MIL; the defaults are OpenCV's."""
+
+    search_window: float = parameter(
+        25.0,
+        "Half side of the window searched for the target, in pixels.",
+        minimum=1.0,
+        maximum=500.0,
+        applies=Applies.AT_NEXT_INIT,
+    )
+
+
+class MilTracker(OpenCvTracker):
+    """OpenCV's MIL."""
+
+    name = "mil"
+    summary = "OpenCV MIL: online multiple-instance learning, slow, fixed size (CPU)"
+    parameters_class = MilParameters
+
+    @classmethod
+    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
+        """Say if OpenCV has no MIL."""
+        return missing_from_opencv("TrackerMIL", "install opencv-python 4.5.1 or newer, below 5")
+
+    def _create(self) -> Any:
+        settings = cv2.TrackerMIL.Params()
+        settings.samplerSearchWinSize = self.parameters.search_window
+        return cv2.TrackerMIL.create(settings)

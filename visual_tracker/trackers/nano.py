@@ -1,0 +1,64 @@
+"""Nano: OpenCV's TrackerNano, which runs NanoTrack (v1 or v2) from two ONNX files.
+
+The files are not part of this package; OpenCV's extra repository and NanoTrack's own carry them.
+Confidence is NanoTrack's classification score of the box chosen. It is LOST below
+`lost_threshold`; the score is known to stay high after many failures, so treat TRACKING with care.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, missing_from_opencv
+
+
+@dataclass(frozen=True)
+class NanoParameters(OpenCvParameters):
+    """Parameters of Nano."""
+
+    backbone: str = parameter("", "Path of the backbone's ONNX file.", applies=Applies.AT_NEXT_INIT)
+    neckhead: str = parameter(
+        "", "Path of the neck and head's ONNX file.", applies=Applies.AT_NEXT_INIT
+    )
+    lost_threshold: float = parameter(
+        0.5, "Lost when the classification score is below this.", minimum=0.0, maximum=1.0
+    )
+
+
+class NanoTracker(OpenCvTracker):
+    """OpenCV's TrackerNano."""
+
+    name = "nano"
+    summary = "OpenCV TrackerNano: NanoTrack from two ONNX files (CPU)"
+    parameters_class = NanoParameters
+
+    @classmethod
+    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
+        """Say if OpenCV is too old or a file is not given or not there."""
+        reason = missing_from_opencv("TrackerNano", "install OpenCV 4.7 or newer, below 5")
+        if reason:
+            return reason
+        for option in ("backbone", "neckhead"):
+            path = getattr(parameters, option, "")
+            if not path:
+                return f"set its parameter '{option}' to the path of the ONNX file"
+            if not Path(path).is_file():
+                return f"its parameter '{option}' names {path}, which is no file"
+        return None
+
+    def _create(self) -> Any:
+        settings = cv2.TrackerNano.Params()
+        settings.backbone = self.parameters.backbone
+        settings.neckhead = self.parameters.neckhead
+        return cv2.TrackerNano.create(settings)
+
+    def _confidence(self) -> float | None:
+        return min(1.0, max(0.0, float(self._tracker.getTrackingScore())))
+
+    def _is_lost(self, confidence: float | None) -> bool:
+        return confidence is not None and confidence < self.parameters.lost_threshold

@@ -1,0 +1,85 @@
+"""What the wrappers of OpenCV's own trackers share: the call, the rounding and the lost rule.
+
+OpenCV's classical trackers give no confidence that means anything, so theirs is None. They are LOST
+
+- in every frame in which OpenCV itself reports failure, and
+- when less than `min_visible` of the box found lies inside the image.
+
+While LOST the box is frozen at the last one held; OpenCV goes on searching around it, and the state
+returns to TRACKING as soon as neither rule applies. What each tracker reports as failure is said in
+its own module.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+
+from visual_tracker.boxes import Box
+from visual_tracker.images import Image, size_of
+from visual_tracker.parameters import Parameters, parameter
+from visual_tracker.trackers.base import Track, Tracker, TrackState
+
+
+@dataclass(frozen=True)
+class OpenCvParameters(Parameters):
+    """What every OpenCV tracker takes."""
+
+    min_visible: float = parameter(
+        0.25,
+        "Lost when less than this share of the box's area lies inside the image.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+
+class OpenCvTracker(Tracker):
+    """Base of the OpenCV wrappers; a subclass creates the OpenCV object."""
+
+    @abstractmethod
+    def _create(self) -> Any:
+        """Make the OpenCV tracker from `self.parameters`."""
+
+    def _confidence(self) -> float | None:
+        """Confidence of the frame just tracked; None where OpenCV has no honest measure."""
+        return None
+
+    def _is_lost(self, confidence: float | None) -> bool:
+        """The tracker's own lost rule, beyond OpenCV's report and the visible share."""
+        return False
+
+    def _init(self, image: Image, box: Box) -> None:
+        # OpenCV's random numbers (MIL's sampling) restart with every target: same input, same boxes
+        cv2.setRNGSeed(0)
+        self._tracker = self._create()
+        self._tracker.init(image, _integer_rectangle(box, *size_of(image)))
+
+    def _track(self, image: Image, last: Track) -> Track:
+        found, rectangle = self._tracker.update(image)
+        confidence = self._confidence()
+        if not found or rectangle[2] <= 0 or rectangle[3] <= 0 or self._is_lost(confidence):
+            return Track(last.box, confidence, TrackState.LOST)
+        box = Box.from_xywh(*rectangle)
+        if box.visible_fraction(*size_of(image)) < self.parameters.min_visible:
+            return Track(last.box, confidence, TrackState.LOST)
+        return Track(box, confidence, TrackState.TRACKING)
+
+
+def missing_from_opencv(class_name: str, advice: str) -> str | None:
+    """Why this OpenCV lacks a tracker, with what to do about it; None if it has it."""
+    if hasattr(cv2, class_name):
+        return None
+    return f"OpenCV {cv2.__version__} has no {class_name}; {advice}"
+
+
+CONTRIB_ADVICE = "install opencv-contrib-python (pip) or python3-opencv (apt)"
+
+
+def _integer_rectangle(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """Nearest box on whole pixels that stays inside the image; OpenCV takes integers only."""
+    left, top, right, bottom = (round(edge) for edge in box.xyxy)
+    left, top = min(left, width - 1), min(top, height - 1)
+    return left, top, max(1, min(right, width) - left), max(1, min(bottom, height) - top)
