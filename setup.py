@@ -50,7 +50,7 @@ setup(
     extras_require={
         "dl": DL,
         "train": DL,
-        "eval": ["matplotlib", "joblib", "scipy", "jinja2"],
+        "eval": ["matplotlib", "joblib", "jinja2"],
         "demo": ["scikit-video"],
         # "colcon test" runs pytest only if this extra names it.
         "test": TEST,
