@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.parameters import ParameterError, Value
-from visual_tracker.trackers import Tracker, create_tracker, tracker_class
+from visual_tracker.trackers import Tracker, create_tracker, tracker_class, tracker_names
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -56,3 +57,81 @@ def parse_settings(tracker: str, settings: tuple[str, ...]) -> dict[str, Value]:
 def tracker_from_options(tracker: str, device: str, settings: tuple[str, ...]) -> Tracker:
     """Make the tracker that --tracker, --device and --set ask for."""
     return create_tracker(tracker, device, **parse_settings(tracker, settings))
+
+
+def candidates_options(function: Function) -> Function:
+    """Add --tracker, --set and --device for several trackers to a command."""
+    for option in (
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="LABEL.NAME=VALUE",
+            help="Set a parameter of one of the trackers; repeat for more.",
+        ),
+        click.option(
+            "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+        ),
+        click.option(
+            "--tracker",
+            "trackers",
+            multiple=True,
+            metavar="[LABEL=]NAME",
+            help="A tracker; repeat for more. A label tells variants apart.  [default: all usable]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def candidates_from_options(
+    trackers: tuple[str, ...], device: str, settings: tuple[str, ...]
+) -> tuple[tuple[Candidate, ...], list[str]]:
+    """Read what --tracker, --device and --set of several trackers ask for.
+
+    Returns:
+        The candidates, and a line for each tracker that was not asked for by name and cannot run
+        here.
+
+    Raises:
+        ParameterError: if a tracker, label or parameter is unknown or malformed.
+        TrackerUnavailableError: if a tracker that was asked for by name cannot run here.
+    """
+    names = {}
+    for text in trackers or tracker_names():
+        label, _, name = text.rpartition("=")
+        if (label or name) in names:
+            raise ParameterError(f"two trackers are labelled {label or name}; write LABEL=NAME")
+        names[label or name] = name
+    by_label = _settings_by_label(names, settings)
+    candidates = [
+        Candidate(label, name, parse_settings(name, by_label[label]), device)
+        for label, name in names.items()
+    ]
+    if not trackers:
+        reasons = {entry.label: entry.unavailable_reason() for entry in candidates}
+        usable = tuple(entry for entry in candidates if not reasons[entry.label])
+        return usable, [f"{label}: {reason}" for label, reason in reasons.items() if reason]
+    for entry in candidates:
+        entry.check()
+    return tuple(candidates), []
+
+
+def _settings_by_label(
+    names: dict[str, str], settings: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Split `LABEL.NAME=VALUE`; with a single tracker `NAME=VALUE` is enough."""
+    found: dict[str, tuple[str, ...]] = {label: () for label in names}
+    for setting in settings:
+        label, dot, rest = setting.partition("=")[0].partition(".")
+        if not dot and len(names) == 1:
+            label, rest = next(iter(names)), setting
+        elif label in names:
+            rest = setting[len(label) + 1 :]
+        else:
+            raise ParameterError(
+                f"cannot read --set {setting!r}; write --set LABEL.NAME=VALUE with LABEL one of "
+                f"{', '.join(names)}"
+            )
+        found[label] += (rest,)
+    return found

@@ -1,0 +1,139 @@
+"""`visual-tracker evaluate`: trackers on a dataset, in the field's own measures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from visual_tracker.cli.options import candidates_from_options, candidates_options
+from visual_tracker.evaluation import tables
+from visual_tracker.evaluation.datasets import FORMATS
+from visual_tracker.evaluation.evaluate import Settings, Watch, evaluate
+from visual_tracker.evaluation.runner import JobResult, RunOptions
+
+README_MARKER = "evaluation"
+#: in each cell of the table of sequences
+SEQUENCE_COLUMNS = ("success_auc", "precision_20")
+SUPERVISED_COLUMNS = ("vot_accuracy", "vot_failures")
+
+
+@click.command()
+@candidates_options
+@click.option(
+    "--dataset", type=click.Path(path_type=Path), required=True, help="Folder of the dataset."
+)
+@click.option(
+    "--format",
+    "dataset_format",
+    type=click.Choice(["auto", *FORMATS]),
+    default="auto",
+    show_default=True,
+    help="Layout of the dataset.",
+)
+@click.option("--sequence", "only", multiple=True, help="Only this sequence; repeat for more.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("evaluation_output"),
+    show_default=True,
+    help="Folder for results.json and boxes; finished sequences are taken from it.",
+)
+@click.option("--fresh", is_flag=True, help="Run finished sequences again.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="Sequences run in parallel.")
+@click.option("--backend", help="joblib's backend: loky, dask, ray.  [default: joblib's choice]")
+@click.option(
+    "--threads", type=int, default=1, show_default=True, help="Threads a tracker may use."
+)
+@click.option(
+    "--realtime", type=float, metavar="FPS", help="Skip frames that arrive while it is busy."
+)
+@click.option("--supervised", is_flag=True, help="VOT's runs, started anew after a failure.")
+@click.option(
+    "--eao-range",
+    type=(int, int),
+    metavar="LOW HIGH",
+    help="Lengths for EAO (VOT2018: 100 356).  [default: typical lengths of the dataset]",
+)
+@click.option(
+    "--readme",
+    type=click.Path(path_type=Path),
+    help="Write the tables into this file, between its markers evaluation:begin and :end.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="Print the table of sequences too.")
+def command(readme: Path | None, verbose: bool, **given: Any) -> None:
+    """Run trackers on a dataset and measure accuracy, losing and finding, and speed.
+
+    Without --tracker every tracker that can run here is evaluated. The exit code is 1 if a tracker
+    raised on a sequence.
+
+    \b
+    Examples:
+      visual-tracker evaluate --dataset OTB --tracker csrt --tracker kcf
+      visual-tracker evaluate --dataset OTB --tracker csrt --tracker wide=csrt --set wide.padding=4
+      visual-tracker evaluate --dataset vot2018 --tracker csrt --supervised --eao-range 100 356
+    """
+    errors = Console(stderr=True)
+    settings = _settings(errors, given)
+    with _progress(errors) as watch:
+        content = evaluate(settings, watch)
+    _print_tables(content, verbose)
+    if readme:
+        tables.write_between_markers(readme, README_MARKER, _markdown(content))
+    if any(entry["errors"] for entry in content["trackers"].values()):
+        sys.exit(1)
+
+
+def _settings(errors: Console, given: dict[str, Any]) -> Settings:
+    """The evaluation's settings from what click collected."""
+    candidates, skipped = candidates_from_options(
+        given.pop("trackers"), given.pop("device"), given.pop("settings")
+    )
+    for reason in skipped:
+        errors.print(f"left out: {reason}", highlight=False)
+    options = RunOptions(
+        realtime_fps=given.pop("realtime"),
+        supervised=given.pop("supervised"),
+        threads=given.pop("threads"),
+    )
+    return Settings(candidates=candidates, options=options, **given)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Watch]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        task = progress.add_task("sequences")
+
+        def watch(done: int, total: int, result: JobResult | None) -> None:
+            progress.update(task, completed=done, total=total)
+            if result and result.error:
+                progress.console.print(
+                    f"{result.label} failed on {result.sequence}: {result.error}", highlight=False
+                )
+
+        yield watch
+
+
+def _print_tables(content: dict[str, Any], verbose: bool) -> None:
+    # not cut to the width of a terminal where there is none
+    console = Console() if sys.stdout.isatty() else Console(width=240)
+    if verbose:
+        console.print(tables.terminal_table(*tables.sequence_rows(content, _columns(content))))
+    console.print(tables.terminal_table(*tables.mean_rows(content)))
+
+
+def _markdown(content: dict[str, Any]) -> str:
+    means = tables.markdown_table(*tables.mean_rows(content))
+    sequences = tables.markdown_table(*tables.sequence_rows(content, _columns(content)))
+    return "\n\n".join((tables.caption(content), means, sequences))
+
+
+def _columns(content: dict[str, Any]) -> tuple[str, ...]:
+    return SUPERVISED_COLUMNS if content["settings"]["supervised"] else SEQUENCE_COLUMNS

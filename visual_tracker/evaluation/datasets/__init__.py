@@ -1,0 +1,57 @@
+"""Datasets as their publishers lay them out: one module a format, and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Collection
+from pathlib import Path
+
+from visual_tracker.evaluation.datasets import got10k, lasot, otb, uav123, vot
+from visual_tracker.evaluation.sequences import DatasetError, Sequence
+
+#: format -> its module; the order in which "auto" tries them (VOT's layout fits GOT-10k and LaSOT)
+FORMATS = {"uav123": uav123, "otb": otb, "lasot": lasot, "got10k": got10k, "vot": vot}
+
+
+def detect_format(root: Path) -> str:
+    """The format of a dataset, by the files it has.
+
+    Raises:
+        DatasetError: if it fits none.
+    """
+    for name, module in FORMATS.items():
+        if module.detect(root):
+            return name
+    raise DatasetError(
+        f"{root} is no dataset: expected sequence folders with groundtruth_rect.txt (OTB) or "
+        "groundtruth.txt (VOT, GOT-10k, LaSOT), or folders anno and data_seq (UAV123)"
+    )
+
+
+def read_dataset(
+    root: Path, dataset_format: str = "auto", only: Collection[str] = ()
+) -> list[Sequence]:
+    """Read the sequences of a dataset.
+
+    Args:
+        root: the dataset's folder, or that of one sequence.
+        dataset_format: a key of FORMATS or "auto".
+        only: names of the sequences wanted; empty for all.
+
+    Raises:
+        DatasetError: if the folder is missing, empty or malformed, or a name is unknown.
+    """
+    root = root.expanduser()
+    if not root.is_dir():
+        raise DatasetError(f"{root} is no folder; name the folder of a dataset")
+    name = detect_format(root) if dataset_format == "auto" else dataset_format
+    sequences = FORMATS[name].read(root)
+    if not sequences:
+        raise DatasetError(f"{root} holds no sequence in the form of {name}")
+    known = {sequence.name: sequence for sequence in sequences}
+    for wanted in only:
+        if wanted not in known:
+            raise DatasetError(f"{root} has no sequence {wanted}; known: {', '.join(known)}")
+    return [known[wanted] for wanted in only] or sequences
+
+
+__all__ = ["FORMATS", "DatasetError", "Sequence", "detect_format", "read_dataset"]

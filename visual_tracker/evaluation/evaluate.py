@@ -1,0 +1,133 @@
+"""One evaluation from its settings to results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from visual_tracker.evaluation import results
+from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.evaluation.datasets import detect_format, read_dataset
+from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
+from visual_tracker.evaluation.sequences import Sequence
+from visual_tracker.evaluation.store import Store
+from visual_tracker.parameters import ParameterError
+
+#: told (jobs finished, jobs in all, the last one's result or None)
+Watch = Callable[[int, int, JobResult | None], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to evaluate, on what and how.
+
+    Attributes:
+        candidates: trackers, at least one, labels unique.
+        dataset: folder.
+        dataset_format: key of `datasets.FORMATS` or "auto".
+        only: names of the sequences wanted; empty for all.
+        output: folder of results and records.
+        fresh: run finished sequences again.
+        jobs: sequences run in parallel, >= 1.
+        backend: joblib's; None for its own choice.
+        options: how sequences are run.
+        eao_range: see `scores.mean_scores`.
+
+    Raises:
+        ParameterError: if settings exclude each other or are out of range.
+    """
+
+    candidates: tuple[Candidate, ...]
+    dataset: Path
+    dataset_format: str = "auto"
+    only: tuple[str, ...] = ()
+    output: Path = Path("evaluation_output")
+    fresh: bool = False
+    jobs: int = 1
+    backend: str | None = None
+    options: RunOptions = field(default_factory=RunOptions)
+    eao_range: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run, before anything is."""
+        labels = [candidate.label for candidate in self.candidates]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ParameterError(
+                f"two trackers are labelled {twice[0]}; write --tracker LABEL=NAME"
+            )
+        if not labels:
+            raise ParameterError("no tracker to evaluate can run here; name one with --tracker")
+        if self.jobs < 1 or self.options.threads < 1:
+            raise ParameterError("--jobs and --threads must be 1 or more")
+        fps = self.options.realtime_fps
+        if fps is not None and not fps > 0:
+            raise ParameterError(f"--realtime is {fps:g}; it must be greater than zero")
+        if fps is not None and self.jobs > 1:
+            raise ParameterError("--realtime needs --jobs 1: parallel runs slow each other down")
+
+
+def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
+    """Run what is not yet done, compute every figure and write results.json.
+
+    Args:
+        settings: what and how.
+        watch: told about progress.
+
+    Returns:
+        The content of results.json.
+
+    Raises:
+        DatasetError: if the dataset cannot be read.
+        MissingExtraError: if joblib is needed and not installed.
+    """
+    sequences = read_dataset(settings.dataset, settings.dataset_format, settings.only)
+    store = Store(settings.output)
+    failed = run_missing(settings, sequences, store, watch)
+    entries = results.collect(settings.candidates, sequences, store, failed, settings.eao_range)
+    content = results.as_json(entries, _describe_dataset(settings, sequences), _describe(settings))
+    results.write(settings.output / results.RESULTS_FILE, content)
+    return content
+
+
+def run_missing(
+    settings: Settings, sequences: list[Sequence], store: Store, watch: Watch | None = None
+) -> list[JobResult]:
+    """Run the jobs that no earlier evaluation did; returns how they ended."""
+    jobs = plan(settings.candidates, sequences, settings.options, store)
+    waiting = [job for job in jobs if settings.fresh or not job.is_done]
+    done = len(jobs) - len(waiting)
+    if watch:
+        watch(done, len(jobs), None)
+
+    def finished(result: JobResult) -> None:
+        nonlocal done
+        done += 1
+        if watch:
+            watch(done, len(jobs), result)
+
+    return run_jobs(waiting, settings.jobs, settings.backend, finished)
+
+
+def _describe_dataset(settings: Settings, sequences: list[Sequence]) -> dict[str, Any]:
+    dataset_format = settings.dataset_format
+    if dataset_format == "auto":
+        dataset_format = detect_format(settings.dataset.expanduser())
+    return {
+        "name": settings.dataset.resolve().name,
+        "format": dataset_format,
+        "sequences": {sequence.name: len(sequence) for sequence in sequences},
+    }
+
+
+def _describe(settings: Settings) -> dict[str, Any]:
+    options = settings.options
+    return {
+        "realtime_fps": options.realtime_fps,
+        "supervised": options.supervised,
+        "threads": options.threads,
+        "jobs": settings.jobs,
+        **dict(options.conditions),
+    }

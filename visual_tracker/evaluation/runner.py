@@ -1,0 +1,169 @@
+"""Running candidates over sequences: in parallel, resumable, one failure not stopping the rest."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.evaluation.extras import require
+from visual_tracker.evaluation.pacing import EveryFrame, RealTime
+from visual_tracker.evaluation.passes import Run, single_pass, supervised_pass
+from visual_tracker.evaluation.sequences import Sequence
+from visual_tracker.evaluation.store import Fingerprint, Store
+
+#: every sequence starts with these random numbers, whichever process runs it
+SEED = 0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How sequences are run.
+
+    Attributes:
+        realtime_fps: frames that arrive a second; None to wait for the tracker.
+        supervised: VOT's supervised run instead of a single pass.
+        threads: threads that OpenCV and PyTorch may use.
+        conditions: what was made of the sequences (spliced, seed, ..); part of the fingerprint.
+    """
+
+    realtime_fps: float | None = None
+    supervised: bool = False
+    threads: int = 1
+    conditions: tuple[tuple[str, object], ...] = ()
+
+    def fingerprint(self, candidate: Candidate, sequence: Sequence) -> Fingerprint:
+        """All that a run's outcome depends on, the trackers' code apart."""
+        return {
+            "candidate": candidate.describe(),
+            "frames": len(sequence),
+            "truth": round(float(np.nansum(sequence.truth)), 3),
+            "realtime_fps": self.realtime_fps,
+            "supervised": self.supervised,
+            "threads": self.threads,
+            "conditions": [list(condition) for condition in self.conditions],
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate on one sequence; picklable."""
+
+    candidate: Candidate
+    sequence: Sequence
+    options: RunOptions
+    store: Store
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """All that the outcome depends on."""
+        return self.options.fingerprint(self.candidate, self.sequence)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether an earlier evaluation ran exactly this."""
+        return self.store.is_done(self.candidate.label, self.sequence.name, self.fingerprint)
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job ended.
+
+    Attributes:
+        label: of the candidate.
+        sequence: name.
+        error: one line on what the tracker raised, None if it went through.
+    """
+
+    label: str
+    sequence: str
+    error: str | None
+
+
+def plan(
+    candidates: Iterable[Candidate], sequences: list[Sequence], options: RunOptions, store: Store
+) -> list[Job]:
+    """Every candidate on every sequence, the longest sequences first within a candidate.
+
+    Long ones first, so that no worker is left alone with one at the end.
+    """
+    ordered = sorted(sequences, key=len, reverse=True)
+    return [
+        Job(candidate, sequence, options, store) for candidate in candidates for sequence in ordered
+    ]
+
+
+def run_jobs(
+    jobs: list[Job],
+    workers: int = 1,
+    backend: str | None = None,
+    finished: Callable[[JobResult], None] | None = None,
+) -> list[JobResult]:
+    """Run jobs, in parallel processes if asked; what a job gives does not depend on `workers`.
+
+    Args:
+        jobs: those still to run.
+        workers: processes; 1 runs in this one, without joblib.
+        backend: joblib's ("loky", "dask", "ray", ..); None for joblib's own choice.
+        finished: called here after each job.
+
+    Raises:
+        MissingExtraError: if joblib is needed and not installed.
+    """
+    results = []
+    for result in _results(jobs, workers, backend):
+        if finished:
+            finished(result)
+        results.append(result)
+    return results
+
+
+def run_job(job: Job) -> JobResult:
+    """Run one job and store the outcome; whatever the tracker raises becomes the result's error."""
+    label, name = job.candidate.label, job.sequence.name
+    try:
+        job.store.save(label, name, _run(job), job.fingerprint)
+    # a tracker is foreign code: whatever it raises ends its sequence, not the evaluation
+    except Exception as error:
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        return JobResult(label, name, f"{type(error).__name__}: {first_line}")
+    return JobResult(label, name, None)
+
+
+def _results(jobs: list[Job], workers: int, backend: str | None) -> Iterator[JobResult]:
+    if workers == 1 and backend is None:
+        yield from map(run_job, jobs)
+        return
+    joblib = require("joblib")
+    context: Any = joblib.parallel_config(backend=backend) if backend else nullcontext()
+    with context:
+        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+        yield from parallel(joblib.delayed(run_job)(job) for job in jobs)
+
+
+def _run(job: Job) -> Run:
+    # made first: a tracker may import PyTorch, whose threads and random numbers are set then
+    tracker = job.candidate.create()
+    _prepare_process(job.options.threads)
+    fps = job.options.realtime_fps
+    run_pass = supervised_pass if job.options.supervised else single_pass
+    return run_pass(tracker, job.sequence, EveryFrame() if fps is None else RealTime(fps))
+
+
+def _prepare_process(threads: int) -> None:
+    """Make a sequence's outcome independent of what this process did before."""
+    random.seed(SEED)
+    np.random.seed(SEED)
+    cv2.setRNGSeed(SEED)
+    cv2.setNumThreads(threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(SEED)
+        torch.set_num_threads(threads)

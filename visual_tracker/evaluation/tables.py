@@ -1,0 +1,158 @@
+"""Results as tables: for the terminal, and as Markdown between markers of a README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from visual_tracker.sources import SourceError
+
+BEGIN = "<!-- {name}:begin -->"
+END = "<!-- {name}:end -->"
+
+#: key -> heading and format of a column; a column without a single value is left out
+COLUMNS = {
+    "success_auc": ("success AUC", ".3f"),
+    "precision_20": ("precision 20 px", ".3f"),
+    "norm_precision": ("norm. precision", ".3f"),
+    "ao": ("AO", ".3f"),
+    "sr_50": ("SR.5", ".3f"),
+    "sr_75": ("SR.75", ".3f"),
+    "vot_accuracy": ("accuracy", ".3f"),
+    "vot_failures": ("failures", "d"),
+    "vot_robustness": ("robustness", ".3f"),
+    "eao": ("EAO", ".3f"),
+    "lt_f_score": ("long-term F", ".3f"),
+    "absences": ("absences", "d"),
+    "found_again": ("found again", "d"),
+    "frames_to_recovery": ("frames to recovery", ".1f"),
+    "lost_while_absent": ("lost while absent", ".2f"),
+    "false_lost": ("false lost", ".2f"),
+    "false_tracking": ("false tracking", ".2f"),
+    "ms_per_frame": ("ms a frame", ".1f"),
+    "ms_p99": ("ms p99", ".1f"),
+}
+#: left out where no target ever goes away
+ABSENCE_COLUMNS = ("absences", "found_again", "frames_to_recovery", "lost_while_absent")
+
+Row = list[str]
+
+
+def mean_rows(content: dict[str, Any]) -> tuple[Row, list[Row]]:
+    """Headings and one row a tracker, best first.
+
+    Args:
+        content: of results.json.
+    """
+    trackers = content["trackers"]
+    keys = _used_columns([entry["mean"] for entry in trackers.values()])
+    failed = any(entry["errors"] for entry in trackers.values())
+    headings = ["tracker", *(COLUMNS[key][0] for key in keys), *(["failed"] if failed else [])]
+    rows = []
+    for label in ranked(content):
+        entry = trackers[label]
+        row = [label, *(_cell(entry["mean"], key) for key in keys)]
+        rows.append([*row, str(len(entry["errors"]))] if failed else row)
+    return headings, rows
+
+
+def sequence_rows(content: dict[str, Any], keys: tuple[str, ...]) -> tuple[Row, list[Row]]:
+    """Headings and one row a sequence, with the values of `keys` for each tracker in one cell.
+
+    Args:
+        content: of results.json.
+        keys: of COLUMNS.
+    """
+    trackers = content["trackers"]
+    labels = ranked(content)
+    rows = []
+    for name, frames in content["dataset"]["sequences"].items():
+        cells = []
+        for label in labels:
+            scores = trackers[label]["sequences"].get(name)
+            cells.append(" / ".join(_cell(scores, key) for key in keys) if scores else "failed")
+        rows.append([name, str(frames), *cells])
+    return ["sequence", "frames", *labels], rows
+
+
+def caption(content: dict[str, Any]) -> str:
+    """One paragraph on what the tables were measured on."""
+    dataset, settings, machine = content["dataset"], content["settings"], content["machine"]
+    frames = sum(dataset["sequences"].values())
+    conditions = ", ".join(
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in settings.items()
+        if value not in (None, False)
+    )
+    return (
+        f"{len(dataset['sequences'])} sequences of `{dataset['name']}` ({frames} frames), "
+        f"{conditions}; {machine['processor']}, {machine['cores']} cores, "
+        f"OpenCV {machine['opencv']}, Python {machine['python']}."
+    )
+
+
+def ranked(content: dict[str, Any]) -> list[str]:
+    """Labels from the best to the worst, by success AUC, or EAO of a supervised run."""
+
+    def quality(label: str) -> float:
+        mean = content["trackers"][label]["mean"]
+        value = mean.get("success_auc", mean.get("eao"))
+        return -1.0 if value is None else value
+
+    return sorted(content["trackers"], key=quality, reverse=True)
+
+
+def terminal_table(headings: Row, rows: list[Row], title: str = "") -> Table:
+    """A table for the terminal, numbers to the right."""
+    table = Table(title=title or None, title_justify="left")
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(headings: Row, rows: list[Row]) -> str:
+    """A Markdown table, numbers to the right."""
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (headings, rule, *rows))
+
+
+def write_between_markers(path: Path, name: str, text: str) -> None:
+    """Replace what stands between the lines `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
+
+    Args:
+        path: of a text file that has both markers once, in order.
+        name: of the markers.
+        text: what to put between them.
+
+    Raises:
+        SourceError: if the file cannot be read or lacks the markers.
+    """
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    try:
+        content = path.read_text()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error}") from None
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if len(pattern.findall(content)) != 1 or content.count(begin) != 1:
+        raise SourceError(f"{path} needs the lines {begin} and {end} once each, in this order")
+    path.write_text(pattern.sub(lambda _: f"{begin}\n{text.strip()}\n{end}", content))
+
+
+def _used_columns(means: list[dict[str, Any]]) -> list[str]:
+    absences = any(mean.get("absences") for mean in means)
+    return [
+        key
+        for key in COLUMNS
+        if any(mean.get(key) is not None for mean in means)
+        and (absences or key not in ABSENCE_COLUMNS)
+    ]
+
+
+def _cell(scores: dict[str, Any], key: str) -> str:
+    value = scores.get(key)
+    return "-" if value is None else format(value, COLUMNS[key][1])
