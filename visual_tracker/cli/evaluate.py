@@ -16,6 +16,7 @@ from visual_tracker.cli.options import candidates_from_options, candidates_optio
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.datasets import FORMATS
 from visual_tracker.evaluation.evaluate import Settings, Watch, evaluate
+from visual_tracker.evaluation.perturbations import KINDS
 from visual_tracker.evaluation.runner import JobResult, RunOptions
 
 README_MARKER = "evaluation"
@@ -61,6 +62,18 @@ SUPERVISED_COLUMNS = ("vot_accuracy", "vot_failures")
     metavar="LOW HIGH",
     help="Lengths for EAO (VOT2018: 100 356).  [default: typical lengths of the dataset]",
 )
+@click.option("--splice", is_flag=True, help="Cut another clip into the middle of each sequence.")
+@click.option(
+    "--virtual-camera", is_flag=True, help="View through a camera that wanders off and back."
+)
+@click.option(
+    "--perturb",
+    "perturbations",
+    type=click.Choice(list(KINDS)),
+    multiple=True,
+    help="Repeat the runs under this perturbation in rising strength; repeat for more.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of these three.")
 @click.option(
     "--readme",
     type=click.Path(path_type=Path),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from visual_tracker.evaluation import results
+from visual_tracker.evaluation import longterm_cases, perturbations, results
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import detect_format, read_dataset
 from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
@@ -34,6 +34,10 @@ class Settings:
         backend: joblib's; None for its own choice.
         options: how sequences are run.
         eao_range: see `scores.mean_scores`.
+        splice: cut a stretch of another sequence into each.
+        virtual_camera: look at each sequence through a wandering camera.
+        perturbations: kinds whose strengths are run too, keys of `perturbations.KINDS`.
+        seed: of spliced, viewed and perturbed sequences.
 
     Raises:
         ParameterError: if settings exclude each other or are out of range.
@@ -49,6 +53,10 @@ class Settings:
     backend: str | None = None
     options: RunOptions = field(default_factory=RunOptions)
     eao_range: tuple[int, int] | None = None
+    splice: bool = False
+    virtual_camera: bool = False
+    perturbations: tuple[str, ...] = ()
+    seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, before anything is."""
@@ -62,6 +70,8 @@ class Settings:
             raise ParameterError("no tracker to evaluate can run here; name one with --tracker")
         if self.jobs < 1 or self.options.threads < 1:
             raise ParameterError("--jobs and --threads must be 1 or more")
+        if self.splice and self.virtual_camera:
+            raise ParameterError("--splice and --virtual-camera exclude each other")
         fps = self.options.realtime_fps
         if fps is not None and not fps > 0:
             raise ParameterError(f"--realtime is {fps:g}; it must be greater than zero")
@@ -83,20 +93,79 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
         DatasetError: if the dataset cannot be read.
         MissingExtraError: if joblib is needed and not installed.
     """
-    sequences = read_dataset(settings.dataset, settings.dataset_format, settings.only)
+    sequences = load_sequences(settings)
     store = Store(settings.output)
     failed = run_missing(settings, sequences, store, watch)
     entries = results.collect(settings.candidates, sequences, store, failed, settings.eao_range)
     content = results.as_json(entries, _describe_dataset(settings, sequences), _describe(settings))
+    if settings.perturbations:
+        content["perturbations"] = {
+            kind: _perturbation_curve(settings, kind, sequences, entries, watch)
+            for kind in settings.perturbations
+        }
     results.write(settings.output / results.RESULTS_FILE, content)
     return content
+
+
+def load_sequences(settings: Settings) -> list[Sequence]:
+    """Read the dataset, and make long-term cases of it if they are asked for.
+
+    Raises:
+        DatasetError: if the dataset cannot be read.
+    """
+    if settings.splice:
+        # what is cut in may come from any sequence, also from one that is not wanted itself
+        everything = read_dataset(settings.dataset, settings.dataset_format)
+        spliced = longterm_cases.splice(everything, settings.seed)
+        pairs = zip(everything, spliced, strict=True)
+        return [
+            case for case_of, case in pairs if not settings.only or case_of.name in settings.only
+        ]
+    sequences = read_dataset(settings.dataset, settings.dataset_format, settings.only)
+    if settings.virtual_camera:
+        return longterm_cases.virtual_camera(sequences, settings.seed)
+    return sequences
+
+
+def _perturbation_curve(
+    settings: Settings,
+    kind: str,
+    sequences: list[Sequence],
+    unperturbed: dict[str, results.TrackerResults],
+    watch: Watch | None,
+) -> dict[str, Any]:
+    """Run every strength of a kind; mean figures by label and strength, the neutral one first."""
+    perturbation = perturbations.KINDS[kind]
+    curve = {label: [entry.mean] for label, entry in unperturbed.items()}
+    for strength in perturbation.strengths:
+        changed = [
+            perturbations.perturb(sequence, kind, strength, settings.seed) for sequence in sequences
+        ]
+        options = replace(
+            settings.options,
+            conditions=(*settings.options.conditions, (kind, strength), ("seed", settings.seed)),
+        )
+        store = Store(settings.output / "perturbations" / f"{kind}-{strength:g}")
+        failed = run_missing(replace(settings, options=options), changed, store, watch)
+        entries = results.collect(settings.candidates, changed, store, failed, settings.eao_range)
+        for label, entry in entries.items():
+            curve[label].append(entry.mean)
+    return {
+        "unit": perturbation.unit,
+        "strengths": [perturbation.neutral, *perturbation.strengths],
+        "trackers": curve,
+    }
 
 
 def run_missing(
     settings: Settings, sequences: list[Sequence], store: Store, watch: Watch | None = None
 ) -> list[JobResult]:
     """Run the jobs that no earlier evaluation did; returns how they ended."""
-    jobs = plan(settings.candidates, sequences, settings.options, store)
+    seed = ("case seed", settings.seed) if settings.splice or settings.virtual_camera else None
+    options = settings.options
+    if seed:
+        options = replace(options, conditions=(*options.conditions, seed))
+    jobs = plan(settings.candidates, sequences, options, store)
     waiting = [job for job in jobs if settings.fresh or not job.is_done]
     done = len(jobs) - len(waiting)
     if watch:
@@ -129,5 +198,7 @@ def _describe(settings: Settings) -> dict[str, Any]:
         "supervised": options.supervised,
         "threads": options.threads,
         "jobs": settings.jobs,
-        **dict(options.conditions),
+        "splice": settings.splice,
+        "virtual_camera": settings.virtual_camera,
+        "seed": settings.seed if settings.splice or settings.virtual_camera else None,
     }
