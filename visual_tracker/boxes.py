@@ -175,7 +175,7 @@ def overlaps(first: BoxArray, second: BoxArray) -> NDArray[np.float64]:
     high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
     intersection = np.clip(high - low, 0, None).prod(axis=-1)
     union = first[..., 2:].prod(axis=-1) + second[..., 2:].prod(axis=-1) - intersection
-    return np.divide(intersection, union, out=intersection * 0.0, where=union != 0)
+    return np.divide(intersection, union, out=np.zeros_like(union), where=union != 0)
 
 
 def center_offsets(first: BoxArray, second: BoxArray) -> NDArray[np.float64]:

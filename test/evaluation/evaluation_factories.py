@@ -26,7 +26,7 @@ def picture(index: int, box: Iterable[float], seed: int = 0) -> np.ndarray:
     patch = image[max(y, 0) : y + height, max(x, 0) : x + width]
     patch[:] = target[: patch.shape[0], : patch.shape[1], None]
     # the index is written into a corner, to tell the frames apart
-    image[0, 0] = index
+    image[0, 0] = index % 256
     return image
 
 

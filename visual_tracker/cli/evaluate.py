@@ -121,17 +121,23 @@ def _settings(errors: Console, given: dict[str, Any]) -> Settings:
 @contextmanager
 def _progress(console: Console) -> Iterator[Watch]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("sequences")
+    progress = Progress(*columns, TimeElapsedColumn(), console=console)
+    task = progress.add_task("sequences")
 
-        def watch(done: int, total: int, result: JobResult | None) -> None:
-            progress.update(task, completed=done, total=total)
-            if result and result.error:
-                progress.console.print(
-                    f"{result.label} failed on {result.sequence}: {result.error}", highlight=False
-                )
+    def watch(done: int, total: int, result: JobResult | None) -> None:
+        # started with the first job: a dataset that cannot be read gives its error alone
+        progress.start()
+        progress.update(task, completed=done, total=total)
+        if result and result.error:
+            progress.console.print(
+                f"{result.label} failed on {result.sequence}: {result.error}", highlight=False
+            )
 
+    try:
         yield watch
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _print_tables(content: dict[str, Any], verbose: bool) -> None:

@@ -23,6 +23,8 @@ SPLICE_FRAMES = 60
 VIEW_SHARE = 0.5
 #: frames that the virtual camera keeps the target in view, looks away, and pans in between
 FRAMES_IN_VIEW, FRAMES_AWAY, FRAMES_PAN = 50, 30, 8
+#: frames between the pans in which it wanders from one place away to another
+FRAMES_WANDER = FRAMES_AWAY - 2 * FRAMES_PAN
 #: share of the target's area that must be in the view for it to count as visible
 MIN_IN_VIEW = 0.25
 
@@ -109,9 +111,10 @@ def virtual_camera(sequences: list[Sequence], seed: int) -> list[Sequence]:
     """Look at each sequence through a camera that wanders, away from the target and back.
 
     The view is VIEW_SHARE of the frame, but no smaller than the first target with a margin. It
-    keeps the target in sight for a while, pans to where the target is not, and pans back so that
-    the target re-enters elsewhere in the image. The truth is the part of the true box in view; the
-    target is visible where that is MIN_IN_VIEW of the box or more, and has no truth elsewhere.
+    keeps the target in sight for a while, pans to where the target is not, on to another such
+    place, and back, so that the target re-enters elsewhere in the image. The truth is the part of
+    the true box in view; the target is visible where that is MIN_IN_VIEW of the box or more, and
+    has no truth elsewhere.
 
     Args:
         sequences: any number.
@@ -188,16 +191,19 @@ def _camera_path(
     room = frame_size - size
     cycle = FRAMES_IN_VIEW + FRAMES_AWAY
     # where in the view the target is, as an offset from its middle; it starts in the middle
-    place, away = np.zeros(2), np.zeros(2)
+    place, away = np.zeros(2), np.zeros((2, 2))
     for frame, center in enumerate(centers):
         step = frame % cycle
         if step == FRAMES_IN_VIEW:
-            away = _away(sequence.truth[frame : frame + FRAMES_AWAY], size, room, random)
+            away = _two_places_away(sequence.truth[frame : frame + FRAMES_AWAY], size, room, random)
         if step == FRAMES_IN_VIEW + FRAMES_AWAY // 2:
             place = random.uniform(-0.25, 0.25, 2)
         looked_away = _blend(step)
         at_target = center + place * size - size / 2
-        corners[frame] = (1 - looked_away) * at_target + looked_away * away
+        # over there, from the one place to the other
+        wandered = np.clip((step - FRAMES_IN_VIEW - FRAMES_PAN) / FRAMES_WANDER, 0, 1)
+        elsewhere = (1 - wandered) * away[0] + wandered * away[1]
+        corners[frame] = (1 - looked_away) * at_target + looked_away * elsewhere
     # the whole of the first box, wherever the path was smoothed to
     first = sequence.truth[0]
     corners[0] = np.clip(corners[0], first[:2] + first[2:] - size, first[:2])
@@ -212,16 +218,21 @@ def _blend(step: int) -> float:
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def _away(
+def _two_places_away(
     truth: BoxArray, size: FloatArray, room: FloatArray, random: np.random.Generator
 ) -> FloatArray:
-    """The view's corner from which least of the target is seen; one of the best by chance."""
+    """Corners of the view, (2, 2), from which least of the target is seen, far from each other.
+
+    The second one makes the target re-enter from another side.
+    """
     grid = np.linspace(0, 1, 5)
     places = np.array([[x, y] for x in grid for y in grid]) * room
     known = truth[has_box(truth)]
     seen = [clip_boxes(known - [*place, 0, 0], *size)[:, 2:].prod(axis=1).sum() for place in places]
-    best = np.flatnonzero(np.array(seen) <= min(seen) + 1e-9)
-    return places[random.choice(best)]
+    best = places[np.array(seen) <= min(seen) + 1e-9]
+    first = best[random.integers(len(best))]
+    second = best[np.linalg.norm(best - first, axis=1).argmax()]
+    return np.array([first, second])
 
 
 def _filled(values: FloatArray) -> FloatArray:

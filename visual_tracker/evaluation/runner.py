@@ -1,4 +1,8 @@
-"""Running candidates over sequences: in parallel, resumable, one failure not stopping the rest."""
+"""Running candidates over sequences: in parallel, resumable, one failure not stopping the rest.
+
+What a sequence gives does not depend on which process runs it, nor on what it ran before. OpenCV's
+MIL is the exception: it draws from a generator of the whole process that nothing can reset.
+"""
 
 from __future__ import annotations
 

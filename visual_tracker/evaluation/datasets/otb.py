@@ -68,8 +68,8 @@ def _read_folder(folder: Path, hidden: dict[str, list[list[int]]]) -> list[Seque
         truth = read_boxes(file, one_based=True)
         part = _published_part(folder.resolve().name, images, len(truth))
         check_lengths(file, len(truth), part)
-        visible = ~_mask(hidden.get(name, []), len(truth))
         try:
+            visible = ~_mask(hidden.get(name, []), len(truth))
             sequences.append(Sequence(name, FileFrames(part), truth, visible))
         except DatasetError as error:
             raise DatasetError(f"{file}: {error}") from None
@@ -95,6 +95,9 @@ def _read_hidden(root: Path) -> dict[str, list[list[int]]]:
 
 def _mask(ranges: list[list[int]], count: int) -> BoolArray:
     mask = np.zeros(count, bool)
-    for first, last in ranges:
-        mask[first - 1 : last] = True
+    try:
+        for first, last in ranges:
+            mask[first - 1 : last] = True
+    except (TypeError, ValueError):
+        raise DatasetError(f"{HIDDEN_FILE} gives it no list of [first, last]: {ranges}") from None
     return mask

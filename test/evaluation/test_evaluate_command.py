@@ -1,0 +1,163 @@
+"""The command line of `evaluate`, and its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from evaluation_factories import write_otb
+
+from visual_tracker.cli import main
+from visual_tracker.cli.options import candidates_from_options
+from visual_tracker.evaluation import tables
+from visual_tracker.evaluation.sequences import SourceError
+from visual_tracker.parameters import ParameterError
+from visual_tracker.trackers import TrackerUnavailableError
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    write_otb(tmp_path / "data", "One", 6)
+    write_otb(tmp_path / "data", "Two", 5)
+    return tmp_path / "data"
+
+
+def test_evaluate_prints_tables(dataset: Path, tmp_path: Path) -> None:
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "-v"]
+    result = run(
+        *arguments, "--tracker", "kcf", "--tracker", "easy=kcf", "--set", "easy.detect_thresh=0"
+    )
+    assert result.exit_code == 0, result.output
+    for text in ("success AUC", "ms a frame", "easy", "One", "Two"):
+        assert text in result.output
+
+
+def test_a_failed_sequence_gives_exit_code_1(dataset: Path, tmp_path: Path) -> None:
+    (dataset / "One" / "img" / "0003.png").write_bytes(b"")
+    result = run("--dataset", dataset, "--output", tmp_path / "out", "--tracker", "kcf")
+    assert result.exit_code == 1
+    assert "kcf failed on One" in result.output
+    assert "0003.png" in result.output.replace("\n", "")
+
+
+def test_the_users_mistakes_are_one_line(dataset: Path, tmp_path: Path) -> None:
+    for wrong in (
+        ["--dataset", tmp_path / "nowhere", "--tracker", "kcf"],
+        ["--dataset", dataset, "--tracker", "kfc"],
+        ["--dataset", dataset, "--tracker", "kcf", "--set", "depth=3"],
+        ["--dataset", dataset, "--tracker", "nano"],
+        ["--dataset", dataset, "--tracker", "kcf", "--sequence", "Three"],
+    ):
+        result = run(*wrong, "--output", tmp_path / "out")
+        assert result.exit_code == 2
+        assert result.output.startswith("visual-tracker: error: ")
+        assert result.output.count("\n") == 1
+
+
+def test_tables_go_between_the_markers_of_a_readme(dataset: Path, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("# Title\n<!-- evaluation:begin -->\nold\n<!-- evaluation:end -->\nend\n")
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--readme", readme]
+    assert run(*arguments, "--tracker", "kcf").exit_code == 0
+    once = readme.read_text()
+    assert once.startswith("# Title\n<!-- evaluation:begin -->\n2 sequences of `data` (11 frames)")
+    assert "| tracker | success AUC |" in once
+    assert "| One | 6 |" in once
+    assert once.endswith("<!-- evaluation:end -->\nend\n")
+    assert "old" not in once
+    assert run(*arguments, "--tracker", "kcf").exit_code == 0
+    assert readme.read_text() == once
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "nothing",
+        "<!-- a:end --><!-- a:begin -->",
+        "<!-- a:begin --><!-- a:begin --><!-- a:end -->",
+        "<!-- a:begin --><!-- a:end --><!-- a:begin --><!-- a:end -->",
+    ],
+)
+def test_markers_must_be_there_once(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(content)
+    with pytest.raises(SourceError, match="once each"):
+        tables.write_between_markers(file, "a", "text")
+    assert file.read_text() == content
+
+
+def test_text_between_markers_is_taken_literally(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("<!-- a:begin --><!-- a:end -->")
+    tables.write_between_markers(file, "a", r"\1 \g<0> | 100 %")
+    assert r"\1 \g<0> | 100 %" in file.read_text()
+
+
+def test_a_readme_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot be read"):
+        tables.write_between_markers(tmp_path / "README.md", "a", "text")
+
+
+def test_candidates_by_label() -> None:
+    candidates, skipped = candidates_from_options(
+        ("csrt", "wide=csrt"), "cpu", ("wide.padding=4", "csrt.padding=2")
+    )
+    assert [(one.label, one.tracker, one.settings) for one in candidates] == [
+        ("csrt", "csrt", {"padding": 2.0}),
+        ("wide", "csrt", {"padding": 4.0}),
+    ]
+    assert skipped == []
+
+
+def test_one_candidate_needs_no_prefix() -> None:
+    (candidate,), _ = candidates_from_options(("kcf",), "auto", ("detect_thresh=0.3",))
+    assert candidate.settings == {"detect_thresh": 0.3}
+
+
+def test_a_path_with_dots_and_equal_signs_is_a_value() -> None:
+    with pytest.raises(TrackerUnavailableError, match=r"a=b\.onnx"):
+        candidates_from_options(("n=nano",), "auto", ("n.backbone=dir.x/a=b.onnx",))
+
+
+def test_without_names_all_that_can_run_here() -> None:
+    candidates, skipped = candidates_from_options((), "auto", ())
+    assert {"csrt", "kcf", "mil"} <= {candidate.label for candidate in candidates}
+    assert any(line.startswith("nano: ") for line in skipped)
+
+
+@pytest.mark.parametrize(
+    ("trackers", "settings", "message"),
+    [
+        (("kcf", "kcf"), (), "labelled kcf"),
+        (("a=kcf", "a=mil"), (), "labelled a"),
+        (("kcf", "mil"), ("detect_thresh=1",), "LABEL.NAME=VALUE"),
+        (("kcf",), ("mil.search_window=9",), "LABEL"),
+        (("kcf",), ("kcf.detect_thresh",), "NAME=VALUE"),
+    ],
+)
+def test_options_that_cannot_be_read(trackers: tuple, settings: tuple, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        candidates_from_options(trackers, "auto", settings)
+
+
+def test_trackers_are_listed_best_first() -> None:
+    means = {"poor": 0.1, "good": 0.9, "none": None}
+    content = {
+        "trackers": {
+            label: {"mean": {"success_auc": value, "ms_per_frame": 1.0}, "errors": {}}
+            for label, value in means.items()
+        }
+    }
+    headings, rows = tables.mean_rows(content)
+    assert headings == ["tracker", "success AUC", "ms a frame"]
+    assert rows == [["good", "0.900", "1.0"], ["poor", "0.100", "1.0"], ["none", "-", "1.0"]]
+    table = tables.markdown_table(headings, rows)
+    assert table.splitlines()[:2] == [
+        "| tracker | success AUC | ms a frame |",
+        "| --- | ---: | ---: |",
+    ]
