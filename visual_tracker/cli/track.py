@@ -72,7 +72,7 @@ def command(
                 draw_track(drawn, track)
                 if recorder:
                     recorder.write(drawn)
-                if show and not display.show(frames.name, drawn):
+                if show and display.show_and_wait(frames.name, drawn) in display.QUIT_KEYS:
                     break
             progress.update(task, advance=1)
     click.echo(f"{count} frames, lost in {lost}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -41,6 +42,8 @@ def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = 
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        # a second Ctrl-C, or a launch system that repeats its signal, must not cut this short
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()

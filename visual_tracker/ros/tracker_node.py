@@ -238,7 +238,7 @@ class TrackerNode(LifecycleNode):
 
     def _publish(self, result: FrameResult) -> None:
         """On the worker's thread: everything that one frame gives."""
-        if not self._active:
+        if not self._active or not self.context.ok():
             return
         header = result.frame.message.header  # type: ignore[attr-defined]
         self._targets = result.targets
