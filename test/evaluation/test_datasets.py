@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_factories import HEIGHT, WIDTH, moving_boxes, rows, write_images, write_otb
 
+from test.evaluation.factories import HEIGHT, WIDTH, moving_boxes, rows, write_images, write_otb
 from visual_tracker.evaluation.datasets import DatasetError, detect_format, read_dataset
 from visual_tracker.sources import SourceError
 

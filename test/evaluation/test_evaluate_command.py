@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from evaluation_factories import write_otb
 
+from test.evaluation.factories import write_otb
 from visual_tracker.cli import main
 from visual_tracker.cli.options import candidates_from_options
 from visual_tracker.evaluation import tables

@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from evaluation_factories import DrawnFrames, drawn_sequence
 
+from test.evaluation.factories import DrawnFrames, drawn_sequence
 from visual_tracker.evaluation.longterm_cases import MIN_IN_VIEW, splice, virtual_camera
 from visual_tracker.evaluation.sequences import DatasetError, Sequence
 

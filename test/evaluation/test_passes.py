@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_factories import HEIGHT, WIDTH, ScriptedTracker, drawn_sequence, tracked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from test.evaluation.factories import HEIGHT, WIDTH, ScriptedTracker, drawn_sequence, tracked
 from visual_tracker.evaluation.pacing import GRACE, RealTime
 from visual_tracker.evaluation.passes import single_pass, supervised_pass
 from visual_tracker.evaluation.polygons import clip_to_box, polygon_area, polygon_overlap

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from evaluation_factories import HEIGHT, WIDTH, drawn_sequence
 
+from test.evaluation.factories import HEIGHT, WIDTH, drawn_sequence
 from visual_tracker.evaluation.perturbations import KINDS, perturb
 
 IMAGE_KINDS = [kind for kind in KINDS if KINDS[kind].change]

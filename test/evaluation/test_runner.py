@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_factories import ScriptedTracker, drawn_sequence, rows, write_otb
 
+from test.evaluation.factories import ScriptedTracker, drawn_sequence, rows, write_otb
 from visual_tracker.evaluation import runner
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import DatasetError
