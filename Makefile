@@ -27,6 +27,12 @@ BOX =
 TRACKER =
 OUTPUT =
 
+# Options of "make evaluate". TrackerNano takes part where its model files are.
+DATASET = ../shared/data/sequences
+JOBS = 1
+NANO_MODELS = ../shared/data/teachers
+NANO_FILES = $(wildcard $(addprefix $(NANO_MODELS)/nanotrackv2_,backbone_sim.onnx head_sim.onnx))
+
 # Options of "make test".
 PYTEST_ARGS ?=
 
@@ -67,6 +73,13 @@ demo: setup ## Track a video over real DDS (VIDEO, BOX, TRACKER, OUTPUT)
 	$(BIN)/python -m visual_tracker.ros.demo \
 		$(if $(VIDEO),--video '$(VIDEO)') $(if $(BOX),--box '$(BOX)') \
 		$(if $(TRACKER),--tracker '$(TRACKER)') $(if $(OUTPUT),--output '$(OUTPUT)')
+
+.PHONY: evaluate
+evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
+	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --verbose \
+		$(if $(word 2,$(NANO_FILES)),--set nano.backbone='$(word 1,$(NANO_FILES))' \
+			--set nano.neckhead='$(word 2,$(NANO_FILES))') \
+		$(if $(wildcard README.md),--readme README.md)
 
 .PHONY: test
 test: setup lint ## Check the code and run the tests (PYTEST_ARGS)

@@ -30,6 +30,7 @@ setup(
     package_data={
         PACKAGE_NAME: [
             "py.typed",
+            "evaluation/*.jinja",
             "models/weights/*.safetensors",
             "models/weights/*.json",
             "models/weights/*.md",

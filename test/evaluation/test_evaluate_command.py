@@ -74,6 +74,16 @@ def test_tables_go_between_the_markers_of_a_readme(dataset: Path, tmp_path: Path
     assert readme.read_text() == once
 
 
+def test_missing_markers_are_found_before_anything_is_run(dataset: Path, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("# Title\n")
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--readme", readme]
+    result = run(*arguments, "--tracker", "kcf")
+    assert result.exit_code == 2
+    assert "evaluation:begin" in result.output
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from visual_tracker.parameters import ParameterError
 
 KCF = Candidate("kcf", "kcf")
 CSRT = Candidate("csrt", "csrt")
+#: without the report, which has its own tests
+quick = partial(Settings, report=False)
 SPEED_KEYS = ("ms_per_frame", "ms_p99", "init_ms")
 
 
@@ -101,7 +104,7 @@ def test_finished_sequences_are_not_run_again(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = count_runs(monkeypatch)
-    settings = Settings((KCF,), dataset, output=tmp_path / "out")
+    settings = quick((KCF,), dataset, output=tmp_path / "out")
     first = evaluate(settings)
     assert sorted(ran) == [("kcf", "One"), ("kcf", "Three"), ("kcf", "Two")]
     assert evaluate(settings)["trackers"] == first["trackers"]
@@ -129,7 +132,7 @@ def test_finished_sequences_are_not_run_again(
 def test_what_was_run_otherwise_is_run_again(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict
 ) -> None:
-    settings = Settings((KCF,), dataset, only=("One",), output=tmp_path / "out")
+    settings = quick((KCF,), dataset, only=("One",), output=tmp_path / "out")
     evaluate(settings)
     ran = count_runs(monkeypatch)
     evaluate(dataclasses.replace(settings, **change))
@@ -147,7 +150,7 @@ def test_a_changed_model_file_is_another_candidate(tmp_path: Path) -> None:
 
 def test_results_do_not_depend_on_the_number_of_workers(dataset: Path, tmp_path: Path) -> None:
     pytest.importorskip("joblib")
-    settings = Settings((KCF, CSRT), dataset, output=tmp_path / "one")
+    settings = quick((KCF, CSRT), dataset, output=tmp_path / "one")
     alone = evaluate(settings)
     together = evaluate(dataclasses.replace(settings, output=tmp_path / "two", jobs=2))
     assert without_speed(alone) == without_speed(together)
@@ -158,7 +161,7 @@ def test_results_do_not_depend_on_the_number_of_workers(dataset: Path, tmp_path:
 
 def test_a_backend_of_joblib_can_be_chosen(dataset: Path, tmp_path: Path) -> None:
     pytest.importorskip("joblib")
-    settings = Settings((KCF,), dataset, output=tmp_path / "out", jobs=2, backend="threading")
+    settings = quick((KCF,), dataset, output=tmp_path / "out", jobs=2, backend="threading")
     assert set(evaluate(settings)["trackers"]["kcf"]["sequences"]) == {"One", "Two", "Three"}
 
 
@@ -167,7 +170,7 @@ def test_a_tracker_that_raises_does_not_stop_the_rest(dataset: Path, tmp_path: P
     one, two = dataset / "One", dataset / "Two"
     (one / "groundtruth_rect.txt").write_text(rows(np.full((8, 4), 2.0)))
     (two / "img" / "0005.png").write_bytes(b"")
-    settings = Settings((KCF, CSRT), dataset, output=tmp_path / "out")
+    settings = quick((KCF, CSRT), dataset, output=tmp_path / "out")
     heard: list[tuple[int, int]] = []
     content = evaluate(settings, lambda done, total, _: heard.append((done, total)))
     assert heard == [(done, 6) for done in range(7)]
@@ -188,13 +191,13 @@ def test_any_exception_of_a_tracker_is_reported(
         raise ZeroDivisionError("first line\nsecond line")
 
     monkeypatch.setattr(Candidate, "create", lambda self: ScriptedTracker(broken))
-    content = evaluate(Settings((KCF,), dataset, only=("One",), output=tmp_path / "out"))
+    content = evaluate(quick((KCF,), dataset, only=("One",), output=tmp_path / "out"))
     assert content["trackers"]["kcf"]["errors"] == {"One": "ZeroDivisionError: first line"}
     assert content["trackers"]["kcf"]["mean"] == {}
 
 
 def test_keys_of_the_results(dataset: Path, tmp_path: Path) -> None:
-    evaluate(Settings((KCF,), dataset, output=tmp_path / "out"))
+    evaluate(quick((KCF,), dataset, output=tmp_path / "out"))
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     entry = content["trackers"]["kcf"]
     for scores in (entry["mean"], entry["sequences"]["One"]):
@@ -207,7 +210,7 @@ def test_keys_of_the_results(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_the_mean_is_over_sequences(dataset: Path, tmp_path: Path) -> None:
-    content = evaluate(Settings((KCF,), dataset, output=tmp_path / "out"))
+    content = evaluate(quick((KCF,), dataset, output=tmp_path / "out"))
     entry = content["trackers"]["kcf"]
     values = [scores["ao"] for scores in entry["sequences"].values()]
     assert entry["mean"]["ao"] == pytest.approx(sum(values) / 3)
@@ -216,7 +219,7 @@ def test_the_mean_is_over_sequences(dataset: Path, tmp_path: Path) -> None:
 
 def test_supervised_evaluation(dataset: Path, tmp_path: Path) -> None:
     options = RunOptions(supervised=True)
-    settings = Settings((KCF,), dataset, output=tmp_path / "out", options=options, eao_range=(2, 5))
+    settings = quick((KCF,), dataset, output=tmp_path / "out", options=options, eao_range=(2, 5))
     mean = evaluate(settings)["trackers"]["kcf"]["mean"]
     assert (mean["eao_low"], mean["eao_high"]) == (2, 5)
     assert 0 <= mean["eao"] <= 1
@@ -225,7 +228,7 @@ def test_supervised_evaluation(dataset: Path, tmp_path: Path) -> None:
 
 def test_perturbation_curves(dataset: Path, tmp_path: Path) -> None:
     kinds = ("blur", "drops")
-    settings = Settings((KCF,), dataset, output=tmp_path / "out", perturbations=kinds)
+    settings = quick((KCF,), dataset, output=tmp_path / "out", perturbations=kinds)
     content = evaluate(settings)
     for kind in kinds:
         curve = content["perturbations"][kind]
@@ -236,7 +239,7 @@ def test_perturbation_curves(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_splicing_takes_clips_from_the_whole_dataset(dataset: Path, tmp_path: Path) -> None:
-    settings = Settings((KCF,), dataset, only=("One",), output=tmp_path / "out", splice=True)
+    settings = quick((KCF,), dataset, only=("One",), output=tmp_path / "out", splice=True)
     content = evaluate(settings)
     assert list(content["dataset"]["sequences"]) == ["One-spliced"]
     assert content["trackers"]["kcf"]["mean"]["absences"] == 1

@@ -20,9 +20,6 @@ from visual_tracker.evaluation.perturbations import KINDS
 from visual_tracker.evaluation.runner import JobResult, RunOptions
 
 README_MARKER = "evaluation"
-#: in each cell of the table of sequences
-SEQUENCE_COLUMNS = ("success_auc", "precision_20")
-SUPERVISED_COLUMNS = ("vot_accuracy", "vot_failures")
 
 
 @click.command()
@@ -79,6 +76,12 @@ SUPERVISED_COLUMNS = ("vot_accuracy", "vot_failures")
     type=click.Path(path_type=Path),
     help="Write the tables into this file, between its markers evaluation:begin and :end.",
 )
+@click.option(
+    "--report/--no-report",
+    default=True,
+    show_default=True,
+    help="Write report.html with plots and pictures (needs the extra 'eval').",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Print the table of sequences too.")
 def command(readme: Path | None, verbose: bool, **given: Any) -> None:
     """Run trackers on a dataset and measure accuracy, losing and finding, and speed.
@@ -94,6 +97,9 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
     """
     errors = Console(stderr=True)
     settings = _settings(errors, given)
+    if readme:
+        # found out now, not after hours of running
+        tables.split_at_markers(readme, README_MARKER)
     with _progress(errors) as watch:
         content = evaluate(settings, watch)
     _print_tables(content, verbose)
@@ -144,15 +150,15 @@ def _print_tables(content: dict[str, Any], verbose: bool) -> None:
     # not cut to the width of a terminal where there is none
     console = Console() if sys.stdout.isatty() else Console(width=240)
     if verbose:
-        console.print(tables.terminal_table(*tables.sequence_rows(content, _columns(content))))
+        console.print(
+            tables.terminal_table(*tables.sequence_rows(content, tables.sequence_columns(content)))
+        )
     console.print(tables.terminal_table(*tables.mean_rows(content)))
 
 
 def _markdown(content: dict[str, Any]) -> str:
     means = tables.markdown_table(*tables.mean_rows(content))
-    sequences = tables.markdown_table(*tables.sequence_rows(content, _columns(content)))
+    sequences = tables.markdown_table(
+        *tables.sequence_rows(content, tables.sequence_columns(content))
+    )
     return "\n\n".join((tables.caption(content), means, sequences))
-
-
-def _columns(content: dict[str, Any]) -> tuple[str, ...]:
-    return SUPERVISED_COLUMNS if content["settings"]["supervised"] else SEQUENCE_COLUMNS

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from visual_tracker.evaluation import longterm_cases, perturbations, results
+from visual_tracker.evaluation import longterm_cases, perturbations, report, results
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import detect_format, read_dataset
 from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
@@ -38,6 +38,7 @@ class Settings:
         virtual_camera: look at each sequence through a wandering camera.
         perturbations: kinds whose strengths are run too, keys of `perturbations.KINDS`.
         seed: of spliced, viewed and perturbed sequences.
+        report: write report.html and its pictures too.
 
     Raises:
         ParameterError: if settings exclude each other or are out of range.
@@ -57,6 +58,7 @@ class Settings:
     virtual_camera: bool = False
     perturbations: tuple[str, ...] = ()
     seed: int = 0
+    report: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, before anything is."""
@@ -80,7 +82,7 @@ class Settings:
 
 
 def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
-    """Run what is not yet done, compute every figure and write results.json.
+    """Run what is not yet done, compute every figure, write results.json and the report.
 
     Args:
         settings: what and how.
@@ -91,8 +93,10 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
 
     Raises:
         DatasetError: if the dataset cannot be read.
-        MissingExtraError: if joblib is needed and not installed.
+        MissingExtraError: if joblib, or a library of the report, is needed and not installed.
     """
+    if settings.report:
+        report.check_libraries()
     sequences = load_sequences(settings)
     store = Store(settings.output)
     failed = run_missing(settings, sequences, store, watch)
@@ -104,6 +108,8 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
             for kind in settings.perturbations
         }
     results.write(settings.output / results.RESULTS_FILE, content)
+    if settings.report:
+        report.write_report(content, settings.candidates, sequences, store)
     return content
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +93,13 @@ def caption(content: dict[str, Any]) -> str:
     )
 
 
+def sequence_columns(content: dict[str, Any]) -> tuple[str, ...]:
+    """Keys that go into each cell of the table of sequences."""
+    if content["settings"]["supervised"]:
+        return ("vot_accuracy", "vot_failures")
+    return ("success_auc", "precision_20")
+
+
 def ranked(content: dict[str, Any]) -> list[str]:
     """Labels from the best to the worst, by success AUC, or EAO of a supervised run."""
 
@@ -132,15 +138,27 @@ def write_between_markers(path: Path, name: str, text: str) -> None:
     Raises:
         SourceError: if the file cannot be read or lacks the markers.
     """
+    before, after = split_at_markers(path, name)
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    path.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
+
+
+def split_at_markers(path: Path, name: str) -> tuple[str, str]:
+    """The text before and after the part between the markers.
+
+    Raises:
+        SourceError: if the file cannot be read or lacks the markers.
+    """
     begin, end = BEGIN.format(name=name), END.format(name=name)
     try:
         content = path.read_text()
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error}") from None
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if len(pattern.findall(content)) != 1 or content.count(begin) != 1:
+    before, found, rest = content.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found and found_end) or (content.count(begin), content.count(end)) != (1, 1):
         raise SourceError(f"{path} needs the lines {begin} and {end} once each, in this order")
-    path.write_text(pattern.sub(lambda _: f"{begin}\n{text.strip()}\n{end}", content))
+    return before, after
 
 
 def _used_columns(means: list[dict[str, Any]]) -> list[str]:
