@@ -147,13 +147,10 @@ def _progress(console: Console) -> Iterator[Watch]:
 
 
 def _print_tables(content: dict[str, Any], verbose: bool) -> None:
-    # not cut to the width of a terminal where there is none
-    console = Console() if sys.stdout.isatty() else Console(width=240)
     if verbose:
-        console.print(
-            tables.terminal_table(*tables.sequence_rows(content, tables.sequence_columns(content)))
-        )
-    console.print(tables.terminal_table(*tables.mean_rows(content)))
+        columns = tables.sequence_columns(content)
+        tables.print_table(*tables.sequence_rows(content, columns))
+    tables.print_table(*tables.mean_rows(content))
 
 
 def _markdown(content: dict[str, Any]) -> str:

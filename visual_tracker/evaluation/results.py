@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import cv2
-import numpy as np
 
 from visual_tracker import __version__
 from visual_tracker.evaluation import metrics
@@ -20,6 +15,7 @@ from visual_tracker.evaluation.runner import JobResult
 from visual_tracker.evaluation.scores import Scores, SequenceScores, mean_scores, score_run
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Store
+from visual_tracker.machine import describe_machine
 
 RESULTS_FILE = "results.json"
 
@@ -95,22 +91,10 @@ def as_json(
     """
     return {
         "version": __version__,
-        "machine": machine(),
+        "machine": describe_machine(),
         "dataset": dataset,
         "settings": settings,
         "trackers": {label: _tracker_json(entry) for label, entry in results.items()},
-    }
-
-
-def machine() -> dict[str, Any]:
-    """What the figures of speed were measured on."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "opencv": cv2.__version__,
-        "numpy": np.__version__,
     }
 
 
@@ -134,10 +118,3 @@ def _tracker_json(entry: TrackerResults) -> dict[str, Any]:
             "norm_precision": entry.curves.norm_precision.tolist(),
         }
     return content
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from visual_tracker.sources import SourceError
@@ -36,6 +38,9 @@ COLUMNS = {
 }
 #: left out where no target ever goes away
 ABSENCE_COLUMNS = ("absences", "found_again", "frames_to_recovery", "lost_while_absent")
+
+#: characters a line of a table may have where there is no terminal to wrap it
+UNCUT_WIDTH = 400
 
 Row = list[str]
 
@@ -111,9 +116,15 @@ def ranked(content: dict[str, Any]) -> list[str]:
     return sorted(content["trackers"], key=quality, reverse=True)
 
 
-def terminal_table(headings: Row, rows: list[Row], title: str = "") -> Table:
+def print_table(headings: Row, rows: list[Row]) -> None:
+    """Print a table on the terminal, or uncut where the output is no terminal."""
+    console = Console() if sys.stdout.isatty() else Console(width=UNCUT_WIDTH)
+    console.print(terminal_table(headings, rows))
+
+
+def terminal_table(headings: Row, rows: list[Row]) -> Table:
     """A table for the terminal, numbers to the right."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table()
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="left" if index == 0 else "right")
     for row in rows:

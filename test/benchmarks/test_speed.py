@@ -1,0 +1,184 @@
+"""The speed benchmark: what it measures, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from test.evaluation.factories import ScriptedTracker
+from visual_tracker.benchmarks import speed, speed_report
+from visual_tracker.benchmarks.speed import TARGET_SIDE, WARM_UP, Case, Scene, cases_of, measure
+from visual_tracker.cli import main
+from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.parameters import ParameterError
+from visual_tracker.timing import timed
+
+KCF = Candidate("kcf", "kcf")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that only the tracker moves."""
+    now = [0.0]
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def scripted(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], init: float, track: float
+) -> None:
+    """A tracker that takes some seconds; every tenth frame ten times as long."""
+
+    @timed("network")
+    def network(seconds: float) -> None:
+        clock[0] += seconds
+
+    @timed("crop")
+    def crop(seconds: float) -> None:
+        clock[0] += seconds
+
+    def spend(number: int) -> None:
+        if number == 0:
+            clock[0] += init
+            return
+        total = track * (10 if number % 10 == 0 else 1)
+        crop(total * 0.2)
+        network(total * 0.5)
+        clock[0] += total * 0.3
+
+    monkeypatch.setattr(Candidate, "create", lambda self: ScriptedTracker(spend=spend))
+
+
+def test_the_scene_moves_a_target_over_a_still_background() -> None:
+    scene = Scene(320, 240)
+    first, second = scene.image(0), scene.image(5)
+    assert first.shape == (240, 320, 3)
+    assert scene.box(0) != scene.box(5)
+    patches = []
+    for index, image in ((0, first), (5, second)):
+        x, y, width, height = (int(value) for value in scene.box(index).xywh)
+        patches.append(image[y : y + height, x : x + width].copy())
+        image[y : y + height, x : x + width] = 0
+    np.testing.assert_array_equal(*patches)
+    assert (first == second).mean() > 0.8
+    np.testing.assert_array_equal(scene.image(9), Scene(320, 240).image(9))
+
+
+@pytest.mark.parametrize("size", [(640, 480), (2 * TARGET_SIDE, 2 * TARGET_SIDE), (1920, 200)])
+def test_the_target_stays_inside_the_scene(size: tuple[int, int]) -> None:
+    scene = Scene(*size)
+    assert all(scene.box(index).visible_fraction(*size) == 1 for index in range(0, 500, 7))
+
+
+def test_figures_of_a_tracker_with_known_times(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    scripted(monkeypatch, clock, init=0.5, track=0.01)
+    result = measure(Case(KCF, 320, 240, frames=100, repeats=2))
+    assert result.error is None
+    assert result.median_ms == pytest.approx(10)
+    assert result.p99_ms == pytest.approx(100)
+    assert result.spread_ms == pytest.approx((10, 10))
+    assert result.init_ms == pytest.approx(500)
+    assert result.first_init_ms == pytest.approx(500)
+    mean = 0.9 * 10 + 0.1 * 100
+    stages = (result.crop_ms, result.network_ms, result.post_ms)
+    assert stages == pytest.approx((0.2 * mean, 0.5 * mean, 0.3 * mean))
+
+
+def test_a_real_tracker_is_measured_in_a_process_of_its_own() -> None:
+    (result,) = speed.measure_all([Case(KCF, 160, 128, frames=5, repeats=2)])
+    assert result.error is None
+    assert result.device == "cpu"
+    assert result.image == "160x128"
+    assert result.spread_ms is not None
+    assert result.median_ms is not None
+    assert result.p99_ms is not None
+    assert 0 < result.spread_ms[0] <= result.median_ms <= result.p99_ms
+    assert result.crop_ms is None  # OpenCV does not tell
+
+
+def test_memory_is_the_growth_while_the_tracker_lives(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    held: list[np.ndarray] = []
+
+    def spend(number: int) -> None:
+        clock[0] += 0.01
+        if number == WARM_UP + 2:
+            held.append(np.ones((40, 2**20), np.uint8))  # 40 megabytes
+
+    monkeypatch.setattr(Candidate, "create", lambda self: ScriptedTracker(spend=spend))
+    result = measure(Case(KCF, 160, 128, frames=5, repeats=1))
+    if result.memory_mb is None:
+        pytest.skip("this system does not tell")
+    assert 38 < result.memory_mb < 60
+
+
+def test_a_tracker_that_cannot_run_is_reported() -> None:
+    case = Case(Candidate("kcf", "kcf", device="cuda"), 160, 128)
+    result = measure(case)
+    assert result.median_ms is None
+    assert result.error is not None
+    assert result.error.startswith("TrackerUnavailableError: tracker 'kcf' runs on the CPU only")
+
+
+def test_cases_are_every_combination() -> None:
+    cases = cases_of([KCF, Candidate("csrt", "csrt")], ["cpu", "cuda"], [(640, 480)], frames=7)
+    found = [(case.candidate.label, case.candidate.device) for case in cases]
+    assert found == [("kcf", "cpu"), ("kcf", "cuda"), ("csrt", "cpu"), ("csrt", "cuda")]
+    assert all((case.width, case.height, case.frames) == (640, 480, 7) for case in cases)
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(main, ["benchmark", "speed", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_writes_json_plot_and_table(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- benchmark-speed:begin -->\n<!-- benchmark-speed:end -->\n")
+    output = run(
+        *("--tracker", "kcf", "--size", "160x128", "--frames", 4, "--repeats", 2),
+        *("--device", "cpu,cuda", "--output", tmp_path / "out", "--readme", readme),
+    )
+    assert "160x128" in output
+    content = json.loads((tmp_path / "out" / "speed.json").read_text())
+    assert [case["error"] is None for case in content["cases"]] == [True, False]
+    assert content["machine"]["cores"] >= 1
+    image = cv2.imread(str(tmp_path / "out" / "speed.png"))
+    assert image is not None
+    assert image.std() > 5
+    assert "| kcf | cpu | 160x128 |" in readme.read_text()
+
+
+@pytest.mark.parametrize("size", ["640", "640x", "100x100"])
+def test_sizes_that_cannot_be_read(size: str, tmp_path: Path) -> None:
+    arguments = ["benchmark", "speed", "--tracker", "kcf", "--size", size, "--output", tmp_path]
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    assert result.exit_code == 2
+    assert size in result.output
+
+
+def test_too_small_an_image() -> None:
+    with pytest.raises(ParameterError, match="too small"):
+        Scene(100, 480)
+
+
+def test_the_table_leaves_out_what_nobody_tells() -> None:
+    case = speed.Speed("kcf", "cpu", "640x480", 1.0, 2.0, (0.9, 1.1), init_ms=0.5, first_init_ms=3)
+    failed = speed.Speed("csrt", "cuda", "640x480", error="no device")
+    headings, rows = speed_report.table_rows({"cases": speed.as_json([case, failed])})
+    assert headings == [
+        *("tracker", "device", "image", "median ms", "p99 ms", "init ms", "first init ms"),
+        "spread ms",
+    ]
+    assert rows[0][3:] == ["1.0", "2.0", "0.5", "3.0", "0.9 .. 1.1"]
+    assert rows[1][3:] == ["-", "-", "-", "-", "no device"]

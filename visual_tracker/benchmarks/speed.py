@@ -1,0 +1,274 @@
+"""How fast trackers are: ms a frame and where they go, init time and memory.
+
+Every case (tracker, device, image size) runs in a process of its own, so that memory is its own and
+no case warms up another. The scene is drawn: a textured target on a textured background, moving
+smoothly, the same in every run. Only `init` and `track` are timed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from visual_tracker.boxes import Box
+from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.images import Image
+from visual_tracker.parameters import ParameterError
+from visual_tracker.timing import CROP, NETWORK, collect_stages
+from visual_tracker.trackers import Tracker
+
+#: side of the target in pixels, whatever the image's size
+TARGET_SIDE = 64
+#: frames tracked before anything is measured
+WARM_UP = 10
+#: where Linux keeps a process's size in pages: all of it, then what is resident
+_SIZE_FILE = Path("/proc/self/statm")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What to measure; picklable.
+
+    Attributes:
+        candidate: the tracker, with its device.
+        width: of the image in pixels.
+        height: of the image in pixels.
+        frames: measured in each repetition.
+        repeats: repetitions, each with a new init; their spread is reported.
+        threads: that OpenCV and PyTorch may use.
+    """
+
+    candidate: Candidate
+    width: int
+    height: int
+    frames: int = 100
+    repeats: int = 3
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a case took. Times in milliseconds a frame unless named otherwise.
+
+    Attributes:
+        tracker: label of the candidate.
+        device: that it ran on.
+        image: "640x480".
+        median_ms: over all frames of all repetitions.
+        p99_ms: likewise.
+        spread_ms: lowest and highest median of a repetition.
+        crop_ms: mean share of cutting out; None where the tracker does not tell.
+        network_ms: mean share of the network; None likewise.
+        post_ms: mean of what is left; None likewise.
+        init_ms: median over the repetitions.
+        first_init_ms: from nothing to the first target, with all loading.
+        memory_mb: growth of the process's resident memory from before the tracker was made to the
+            most in any frame; None where the system does not tell.
+        gpu_memory_mb: peak on a CUDA device, None elsewhere.
+        error: why there are no figures, None if there are.
+    """
+
+    tracker: str
+    device: str
+    image: str
+    median_ms: float | None = None
+    p99_ms: float | None = None
+    spread_ms: tuple[float, float] | None = None
+    crop_ms: float | None = None
+    network_ms: float | None = None
+    post_ms: float | None = None
+    init_ms: float | None = None
+    first_init_ms: float | None = None
+    memory_mb: float | None = None
+    gpu_memory_mb: float | None = None
+    error: str | None = None
+
+
+class Scene:
+    """A target that circles over a still background.
+
+    Args:
+        width: of the image in pixels.
+        height: of the image in pixels.
+
+    Raises:
+        ParameterError: if the image is too small for the target.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.check(width, height)
+        random = np.random.default_rng(0)
+        self._background = _texture(random, width, height, contrast=40)
+        self._target = _texture(random, TARGET_SIDE, TARGET_SIDE, contrast=110)
+        self._size = np.array([width, height])
+
+    @staticmethod
+    def check(width: int, height: int) -> None:
+        """Raise ParameterError if an image is too small for the target."""
+        if min(width, height) < 2 * TARGET_SIDE:
+            raise ParameterError(
+                f"image size {width}x{height} is too small; both sides need {2 * TARGET_SIDE}"
+            )
+
+    def box(self, index: int) -> Box:
+        """Where the target is in a frame."""
+        angle = 2 * math.pi * index / 240
+        middle = (self._size - TARGET_SIDE) / 2
+        reach = np.minimum(middle, 3 * TARGET_SIDE)
+        x, y = np.round(middle + reach * [math.cos(angle), math.sin(angle)])
+        return Box(float(x), float(y), TARGET_SIDE, TARGET_SIDE)
+
+    def image(self, index: int) -> Image:
+        """The image of a frame."""
+        image = self._background.copy()
+        x, y, width, height = (int(value) for value in self.box(index).xywh)
+        image[y : y + height, x : x + width] = self._target
+        return image
+
+
+def measure_all(
+    cases: Iterable[Case], finished: Callable[[Speed], None] | None = None
+) -> list[Speed]:
+    """Measure cases one after another, each in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    speeds = []
+    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
+        for case in cases:
+            speed = pool.submit(measure, case).result()
+            speeds.append(speed)
+            if finished:
+                finished(speed)
+    return speeds
+
+
+def cases_of(
+    candidates: Iterable[Candidate],
+    devices: Iterable[str],
+    sizes: Iterable[tuple[int, int]],
+    **settings: int,
+) -> list[Case]:
+    """Every candidate on every device with every image size."""
+    return [
+        Case(replace(candidate, device=device), width, height, **settings)
+        for candidate, device, (width, height) in itertools.product(candidates, devices, sizes)
+    ]
+
+
+def measure(case: Case) -> Speed:
+    """Measure one case in this process; what the tracker raises becomes the error."""
+    image = f"{case.width}x{case.height}"
+    nothing = Speed(case.candidate.label, case.candidate.device, image)
+    try:
+        return _measure(case, nothing)
+    # a tracker is foreign code: whatever it raises ends its case, not the benchmark
+    except Exception as error:
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        return replace(nothing, error=f"{type(error).__name__}: {first_line}")
+
+
+def as_json(speeds: Iterable[Speed]) -> list[dict[str, Any]]:
+    """The figures as JSON takes them."""
+    return [asdict(speed) for speed in speeds]
+
+
+def _measure(case: Case, nothing: Speed) -> Speed:
+    scene = Scene(case.width, case.height)
+    cv2.setNumThreads(case.threads)
+    memory_before = _resident_mb()
+    tracker, init_seconds = _started(case, scene)
+    memory = _resident_mb()
+    inits, medians, frames, stages = [], [], [], dict.fromkeys((CROP, NETWORK), 0.0)
+    for _ in range(case.repeats):
+        image, box = scene.image(0), scene.box(0)
+        begin = time.perf_counter()
+        tracker.init(image, box)
+        inits.append(time.perf_counter() - begin)
+        seconds, spent, most = _track(tracker, scene, case.frames)
+        memory = max(memory, most)
+        frames += seconds
+        medians.append(float(np.median(seconds)))
+        for stage in stages:
+            stages[stage] += spent.get(stage, 0.0)
+    milliseconds = np.array(frames) * 1000
+    return replace(
+        _with_stages(nothing, stages, milliseconds),
+        device=tracker.device,
+        median_ms=float(np.median(milliseconds)),
+        p99_ms=float(np.percentile(milliseconds, 99)),
+        spread_ms=(min(medians) * 1000, max(medians) * 1000),
+        init_ms=float(np.median(inits)) * 1000,
+        first_init_ms=init_seconds * 1000,
+        memory_mb=None if math.isnan(memory) else memory - memory_before,
+        gpu_memory_mb=_gpu_peak_mb(tracker.device),
+    )
+
+
+def _started(case: Case, scene: Scene) -> tuple[Tracker, float]:
+    """A tracker on its target, and the seconds from nothing to there."""
+    image, box = scene.image(0), scene.box(0)
+    begin = time.perf_counter()
+    tracker = case.candidate.create()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(case.threads)
+    tracker.init(image, box)
+    return tracker, time.perf_counter() - begin
+
+
+def _track(
+    tracker: Tracker, scene: Scene, frames: int
+) -> tuple[list[float], dict[str, float], float]:
+    """Seconds of each frame after the warm-up, of the stages in all of them, and most memory."""
+    for index in range(1, WARM_UP + 1):
+        tracker.track(scene.image(index))
+    seconds, memory = [], []
+    with collect_stages() as spent:
+        for index in range(WARM_UP + 1, WARM_UP + 1 + frames):
+            image = scene.image(index)
+            begin = time.perf_counter()
+            tracker.track(image)
+            seconds.append(time.perf_counter() - begin)
+            memory.append(_resident_mb())
+    return seconds, spent, max(memory)
+
+
+def _with_stages(speed: Speed, stages: dict[str, float], milliseconds: np.ndarray) -> Speed:
+    """Fill in the mean milliseconds of each stage; nothing where the tracker marks none."""
+    if not any(stages.values()):
+        return speed
+    crop, network = (stages[stage] * 1000 / len(milliseconds) for stage in (CROP, NETWORK))
+    rest = float(milliseconds.mean()) - crop - network
+    return replace(speed, crop_ms=crop, network_ms=network, post_ms=rest)
+
+
+def _resident_mb() -> float:
+    """Memory that the process holds now, in megabytes; NaN where the system does not tell."""
+    if not _SIZE_FILE.is_file():
+        return math.nan
+    return int(_SIZE_FILE.read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def _gpu_peak_mb(device: str) -> float | None:
+    if not device.startswith("cuda"):
+        return None
+    peak: float = sys.modules["torch"].cuda.max_memory_allocated(device)
+    return peak / 2**20
+
+
+def _texture(random: np.random.Generator, width: int, height: int, contrast: float) -> Image:
+    """Smooth coloured noise around mid-grey."""
+    noise = cv2.GaussianBlur(random.standard_normal((height, width, 3)), (0, 0), 3)
+    scaled = 128 + contrast * noise / noise.std()
+    return np.clip(scaled, 0, 255).astype(np.uint8)

@@ -1,0 +1,78 @@
+"""The speed benchmark as a table and a plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from visual_tracker.evaluation.extras import require
+
+#: key -> heading; a column without a single value is left out
+COLUMNS = {
+    "median_ms": "median ms",
+    "p99_ms": "p99 ms",
+    "crop_ms": "crop ms",
+    "network_ms": "network ms",
+    "post_ms": "post ms",
+    "init_ms": "init ms",
+    "first_init_ms": "first init ms",
+    "memory_mb": "memory MB",
+    "gpu_memory_mb": "GPU memory MB",
+}
+
+
+def table_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and one row a case.
+
+    Args:
+        content: of speed.json.
+    """
+    cases = content["cases"]
+    keys = [key for key in COLUMNS if any(case[key] is not None for case in cases)]
+    headings = ["tracker", "device", "image", *(COLUMNS[key] for key in keys), "spread ms"]
+    return headings, [_row(case, keys) for case in cases]
+
+
+def plot(content: dict[str, Any], path: Path) -> None:
+    """Draw the median of every case as a bar, with a line to p99.
+
+    Args:
+        content: of speed.json.
+        path: of the PNG file.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    cases = [case for case in content["cases"] if case["error"] is None]
+    names = list(dict.fromkeys(f"{case['tracker']} ({case['device']})" for case in cases))
+    images = list(dict.fromkeys(case["image"] for case in cases))
+    figure = require("matplotlib.figure").Figure(
+        figsize=(7, 1.5 + 0.3 * len(names) * max(1, len(images))), layout="constrained"
+    )
+    axes = figure.subplots()
+    height = 0.8 / max(1, len(images))
+    for index, image in enumerate(images):
+        group = [case for case in cases if case["image"] == image]
+        places = [
+            names.index(f"{case['tracker']} ({case['device']})") + index * height for case in group
+        ]
+        medians = [case["median_ms"] for case in group]
+        beyond = [max(0.0, case["p99_ms"] - case["median_ms"]) for case in group]
+        error = [[0.0] * len(group), beyond]
+        axes.barh(places, medians, height=height * 0.9, xerr=error, label=image)
+    axes.set_yticks([place + 0.4 - height / 2 for place in range(len(names))], names)
+    axes.set(xlabel="ms a frame: median, with a line to p99", title=content["machine"]["processor"])
+    axes.set_xscale("log")
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(title="image", loc="best")
+    figure.savefig(path, dpi=130)
+
+
+def _row(case: dict[str, Any], keys: list[str]) -> list[str]:
+    names = [case["tracker"], case["device"], case["image"]]
+    if case["error"]:
+        return [*names, *["-"] * len(keys), case["error"]]
+    values = ["-" if case[key] is None else f"{case[key]:.1f}" for key in keys]
+    low, high = case["spread_ms"]
+    return [*names, *values, f"{low:.1f} .. {high:.1f}"]
