@@ -107,9 +107,10 @@ $(STAMPS)/venv:
 	mkdir -p $(STAMPS)
 	echo '$(CURDIR)' > $@
 
-$(STAMPS)/requirements: $(STAMPS)/venv $(REQUIREMENTS)
+$(STAMPS)/requirements: $(STAMPS)/venv $(REQUIREMENTS) dev/check_opencv.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary \
 		$(addprefix --requirement=,$(REQUIREMENTS))
+	dev/check_opencv.sh $(VENV)
 	touch $@
 
 $(STAMPS)/interfaces: $(STAMPS)/requirements dev/build_interfaces.sh $(INTERFACES)

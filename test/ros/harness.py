@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -113,12 +115,21 @@ class Peer:
             self._executor.spin_once(timeout_sec=0.05)
 
     def connect(self, kind: type = Image, reliability: str = "reliable") -> None:
-        """Wait until the node is active and takes this peer's images."""
+        """Wait until images reach the node and its detections reach this peer."""
         publisher = self._publisher(kind, reliability)
         self.wait_for(publisher.get_subscription_count, "the node's subscription")
-        self.wait_for(
-            lambda: self.node.count_publishers(f"{NODE}/detections"), "the node's detections"
-        )
+        black = np.zeros((16, 16, 3), np.uint8)
+
+        def answered() -> bool:
+            probe = image_message(black, Header())
+            if kind is CompressedImage:
+                probe = CompressedImage(data=cv2.imencode(".png", black)[1].tobytes())
+            self.publish(probe, reliability)
+            self.spin(0.1)
+            return bool(self.detections)
+
+        self.detections.clear()
+        self.wait_for(answered, "the first detections")
 
     # -- images -----------------------------------------------------------------------------------
 

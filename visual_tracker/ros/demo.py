@@ -81,6 +81,8 @@ def run_demo(path: str, source: FrameSource, box: Box, tracker: str, output: Pat
         DemoError: if one of them ends early, refuses the box, or nothing comes any more.
     """
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(_dds_profile()))
+    # its nodes are for this machine alone, whatever else runs on the network
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     rclpy.init(args=[])
     with ExitStack() as stack:
         stack.callback(rclpy.try_shutdown)

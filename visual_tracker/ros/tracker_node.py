@@ -6,6 +6,7 @@ the session's worker tracks and publishes.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future as WorkerFuture
@@ -325,7 +326,8 @@ class TrackerNode(LifecycleNode):
 
     def _warn(self, problem: str) -> None:
         """Log a problem, each kind every few seconds at most."""
-        kind = problem[:40]
+        # the same but for its numbers is the same kind
+        kind = re.sub(r"\d+", "#", problem)
         now = time.monotonic()
         if now - self._throttled.get(kind, -LOG_PERIOD_SECONDS) >= LOG_PERIOD_SECONDS:
             self._throttled[kind] = now
