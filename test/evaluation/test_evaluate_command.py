@@ -163,7 +163,7 @@ def test_trackers_are_listed_best_first() -> None:
             for label, value in means.items()
         }
     }
-    headings, rows = tables.mean_rows(content)
+    ((headings, rows),) = tables.mean_tables(content)
     assert headings == ["tracker", "success AUC", "ms a frame"]
     assert rows == [["good", "0.900", "1.0"], ["poor", "0.100", "1.0"], ["none", "-", "1.0"]]
     table = tables.markdown_table(headings, rows)

@@ -62,7 +62,6 @@ def plot(content: dict[str, Any], path: Path) -> None:
         axes.barh(places, medians, height=height * 0.9, xerr=error, label=image)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(names))], names)
     axes.set(xlabel="ms a frame: median, with a line to p99", title=content["machine"]["processor"])
-    axes.set_xscale("log")
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     axes.legend(title="image", loc="best")

@@ -150,12 +150,13 @@ def _print_tables(content: dict[str, Any], verbose: bool) -> None:
     if verbose:
         columns = tables.sequence_columns(content)
         tables.print_table(*tables.sequence_rows(content, columns))
-    tables.print_table(*tables.mean_rows(content))
+    for table in tables.mean_tables(content):
+        tables.print_table(*table)
 
 
 def _markdown(content: dict[str, Any]) -> str:
-    means = tables.markdown_table(*tables.mean_rows(content))
-    sequences = tables.markdown_table(
-        *tables.sequence_rows(content, tables.sequence_columns(content))
+    columns = tables.sequence_columns(content)
+    shown = [*tables.mean_tables(content), tables.sequence_rows(content, columns)]
+    return "\n\n".join(
+        (tables.caption(content), *(tables.markdown_table(*table) for table in shown))
     )
-    return "\n\n".join((tables.caption(content), means, sequences))

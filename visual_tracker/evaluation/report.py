@@ -75,7 +75,7 @@ def write_report(
     html = template.render(
         title=f"Evaluation on {content['dataset']['name']}",
         caption=tables.caption(content),
-        means=tables.mean_rows(content),
+        means=tables.mean_tables(content),
         sequences=tables.sequence_rows(content, columns),
         columns=" / ".join(tables.COLUMNS[key][0] for key in columns),
         errors={label: entry["errors"] for label, entry in content["trackers"].items()},

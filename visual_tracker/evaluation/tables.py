@@ -15,7 +15,7 @@ BEGIN = "<!-- {name}:begin -->"
 END = "<!-- {name}:end -->"
 
 #: key -> heading and format of a column; a column without a single value is left out
-COLUMNS = {
+ACCURACY_COLUMNS = {
     "success_auc": ("success AUC", ".3f"),
     "precision_20": ("precision 20 px", ".3f"),
     "norm_precision": ("norm. precision", ".3f"),
@@ -26,16 +26,21 @@ COLUMNS = {
     "vot_failures": ("failures", "d"),
     "vot_robustness": ("robustness", ".3f"),
     "eao": ("EAO", ".3f"),
-    "lt_f_score": ("long-term F", ".3f"),
+    "ms_per_frame": ("ms a frame", ".1f"),
+    "ms_p99": ("ms p99", ".1f"),
+}
+LONG_TERM_COLUMNS = {
+    "lt_precision": ("long-term precision", ".3f"),
+    "lt_recall": ("recall", ".3f"),
+    "lt_f_score": ("F-score", ".3f"),
+    "false_lost": ("false lost", ".2f"),
+    "false_tracking": ("false tracking", ".2f"),
     "absences": ("absences", "d"),
     "found_again": ("found again", "d"),
     "frames_to_recovery": ("frames to recovery", ".1f"),
     "lost_while_absent": ("lost while absent", ".2f"),
-    "false_lost": ("false lost", ".2f"),
-    "false_tracking": ("false tracking", ".2f"),
-    "ms_per_frame": ("ms a frame", ".1f"),
-    "ms_p99": ("ms p99", ".1f"),
 }
+COLUMNS = ACCURACY_COLUMNS | LONG_TERM_COLUMNS
 #: left out where no target ever goes away
 ABSENCE_COLUMNS = ("absences", "found_again", "frames_to_recovery", "lost_while_absent")
 
@@ -45,14 +50,24 @@ UNCUT_WIDTH = 400
 Row = list[str]
 
 
-def mean_rows(content: dict[str, Any]) -> tuple[Row, list[Row]]:
-    """Headings and one row a tracker, best first.
+def mean_tables(content: dict[str, Any]) -> list[tuple[Row, list[Row]]]:
+    """Headings and rows of the tables of means: accuracy and speed, and losing and finding.
+
+    The trackers stand in the order of :func:`ranked`; a table without a value is left out.
 
     Args:
         content: of results.json.
     """
+    found = []
+    for columns in (ACCURACY_COLUMNS, LONG_TERM_COLUMNS):
+        keys = _used_columns(content, list(columns))
+        if keys:
+            found.append(_mean_rows(content, keys))
+    return found
+
+
+def _mean_rows(content: dict[str, Any], keys: list[str]) -> tuple[Row, list[Row]]:
     trackers = content["trackers"]
-    keys = _used_columns([entry["mean"] for entry in trackers.values()])
     failed = any(entry["errors"] for entry in trackers.values())
     headings = ["tracker", *(COLUMNS[key][0] for key in keys), *(["failed"] if failed else [])]
     rows = []
@@ -172,11 +187,12 @@ def split_at_markers(path: Path, name: str) -> tuple[str, str]:
     return before, after
 
 
-def _used_columns(means: list[dict[str, Any]]) -> list[str]:
+def _used_columns(content: dict[str, Any], keys: list[str]) -> list[str]:
+    means = [entry["mean"] for entry in content["trackers"].values()]
     absences = any(mean.get("absences") for mean in means)
     return [
         key
-        for key in COLUMNS
+        for key in keys
         if any(mean.get(key) is not None for mean in means)
         and (absences or key not in ABSENCE_COLUMNS)
     ]
