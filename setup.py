@@ -52,6 +52,7 @@ setup(
         "dl": DL,
         "train": DL,
         "eval": ["matplotlib", "joblib", "jinja2"],
+        "vot": ["vot-trax"],
         "demo": ["scikit-video"],
         # "colcon test" runs pytest only if this extra names it.
         "test": TEST,

@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Run trackers on a dataset and measure how good and how fast they are.",
     "track": "Track a target through a video, an image folder or a camera.",
     "trackers": "List the trackers and whether they can run here.",
+    "trax": "Serve a tracker over TraX, for the VOT toolkit.",
 }
 
 #: errors of the user's input: one line on stderr and exit code 2, never a traceback
