@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from test.evaluation.factories import ScriptedTracker, drawn_sequence, rows, write_otb
-from visual_tracker.evaluation import runner
+from visual_tracker.evaluation import provenance, runner
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import DatasetError
 from visual_tracker.evaluation.evaluate import Settings, evaluate
@@ -137,6 +137,35 @@ def test_what_was_run_otherwise_is_run_again(
     ran = count_runs(monkeypatch)
     evaluate(dataclasses.replace(settings, **change))
     assert len(ran) == 1
+
+
+@pytest.mark.parametrize("name", ["code_digest", "library_versions"])
+def test_other_code_or_libraries_run_everything_again(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings = quick((KCF,), dataset, only=("One",), output=tmp_path / "out")
+    evaluate(settings)
+    ran = count_runs(monkeypatch)
+    monkeypatch.setattr(provenance, name, lambda: "another")
+    evaluate(settings)
+    assert len(ran) == 1
+
+
+def test_the_digest_of_the_code_follows_trackers_and_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ("boxes.py", "trackers/kcf.py", "models/net.py", "models/weights/net.safetensors")
+    for file in (*files, "evaluation/report.py"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("old")
+    monkeypatch.setattr(provenance.visual_tracker, "__file__", str(tmp_path / "__init__.py"))
+    digests = [provenance.code_digest.__wrapped__()]
+    for file in files:
+        (tmp_path / file).write_text("new")
+        digests.append(provenance.code_digest.__wrapped__())
+    assert len(set(digests)) == 5
+    (tmp_path / "evaluation" / "report.py").write_text("new")
+    assert provenance.code_digest.__wrapped__() == digests[-1]
 
 
 def test_a_changed_model_file_is_another_candidate(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visual_tracker.evaluation import provenance
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.extras import require
 from visual_tracker.evaluation.pacing import EveryFrame, RealTime
@@ -44,8 +45,10 @@ class RunOptions:
     conditions: tuple[tuple[str, object], ...] = ()
 
     def fingerprint(self, candidate: Candidate, sequence: Sequence) -> Fingerprint:
-        """All that a run's outcome depends on, the trackers' code apart."""
+        """All that a run's outcome depends on."""
         return {
+            "code": provenance.code_digest(),
+            "libraries": provenance.library_versions(),
             "candidate": candidate.describe(),
             "frames": len(sequence),
             "truth": round(float(np.nansum(sequence.truth)), 3),

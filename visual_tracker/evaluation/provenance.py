@@ -1,0 +1,46 @@
+"""What code, weights and libraries a run was made with, so that none is taken for another's."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import cv2
+
+import visual_tracker
+
+#: what decides the outcome of a run, in the package's folder: trackers, networks with their
+#: weights, what they share, and the loop that calls them
+SOURCES = (
+    "*.py",
+    "trackers/**/*.py",
+    "models/**/*.py",
+    "models/weights/*.safetensors",
+    "evaluation/passes.py",
+    "evaluation/pacing.py",
+)
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """A short digest of the package's own code and weights, as far as runs depend on them."""
+    root = Path(visual_tracker.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in SOURCES for path in root.glob(pattern)}):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that compute, by name; those not installed are left out."""
+    versions = {"opencv": cv2.__version__}
+    for name in ("numpy", "torch"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
