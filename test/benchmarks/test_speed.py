@@ -147,7 +147,7 @@ def test_the_command_writes_json_plot_and_table(tmp_path: Path) -> None:
     readme.write_text("<!-- benchmark-speed:begin -->\n<!-- benchmark-speed:end -->\n")
     output = run(
         *("--tracker", "kcf", "--size", "160x128", "--frames", 4, "--repeats", 2),
-        *("--device", "cpu,cuda", "--output", tmp_path / "out", "--readme", readme),
+        *("--device", "cpu", "--device", "cuda", "--output", tmp_path / "out", "--readme", readme),
     )
     assert "160x128" in output
     content = json.loads((tmp_path / "out" / "speed.json").read_text())

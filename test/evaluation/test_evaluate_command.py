@@ -115,7 +115,7 @@ def test_a_readme_that_is_not_there(tmp_path: Path) -> None:
 
 def test_candidates_by_label() -> None:
     candidates, skipped = candidates_from_options(
-        ("csrt", "wide=csrt"), "cpu", ("wide.padding=4", "csrt.padding=2")
+        ("csrt", "wide=csrt"), ("cpu",), ("wide.padding=4", "csrt.padding=2")
     )
     assert [(one.label, one.tracker, one.settings) for one in candidates] == [
         ("csrt", "csrt", {"padding": 2.0}),
@@ -124,18 +124,27 @@ def test_candidates_by_label() -> None:
     assert skipped == []
 
 
+def test_devices_by_label() -> None:
+    devices = ("cuda:1", "csrt=cpu")
+    candidates, _ = candidates_from_options(("csrt", "wide=csrt"), devices, ())
+    assert [one.device for one in candidates] == ["cpu", "cuda:1"]
+    for wrong, message in ((("cpu", "cuda"), "one --device"), (("mil=cpu",), "labelled mil")):
+        with pytest.raises(ParameterError, match=message):
+            candidates_from_options(("csrt",), wrong, ())
+
+
 def test_one_candidate_needs_no_prefix() -> None:
-    (candidate,), _ = candidates_from_options(("kcf",), "auto", ("detect_thresh=0.3",))
+    (candidate,), _ = candidates_from_options(("kcf",), (), ("detect_thresh=0.3",))
     assert candidate.settings == {"detect_thresh": 0.3}
 
 
 def test_a_path_with_dots_and_equal_signs_is_a_value() -> None:
     with pytest.raises(TrackerUnavailableError, match=r"a=b\.onnx"):
-        candidates_from_options(("n=nano",), "auto", ("n.backbone=dir.x/a=b.onnx",))
+        candidates_from_options(("n=nano",), (), ("n.backbone=dir.x/a=b.onnx",))
 
 
 def test_without_names_all_that_can_run_here() -> None:
-    candidates, skipped = candidates_from_options((), "auto", ())
+    candidates, skipped = candidates_from_options((), (), ())
     assert {"csrt", "kcf", "mil"} <= {candidate.label for candidate in candidates}
     assert any(line.startswith("nano: ") for line in skipped)
 
@@ -152,7 +161,7 @@ def test_without_names_all_that_can_run_here() -> None:
 )
 def test_options_that_cannot_be_read(trackers: tuple, settings: tuple, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        candidates_from_options(trackers, "auto", settings)
+        candidates_from_options(trackers, (), settings)
 
 
 def test_trackers_are_listed_best_first() -> None:

@@ -54,7 +54,7 @@ def command() -> None:
 def speed_command(
     trackers: tuple[str, ...],
     settings: tuple[str, ...],
-    device: str,
+    devices: tuple[str, ...],
     sizes: tuple[str, ...],
     output: Path,
     with_plot: bool,
@@ -63,17 +63,17 @@ def speed_command(
 ) -> None:
     """Milliseconds a frame, init time and memory of trackers, for several image sizes.
 
-    --device takes several devices separated by commas.
+    Every tracker is measured on each --device given.
     """
     errors = Console(stderr=True)
     if readme:
         tables.split_at_markers(readme, "benchmark-speed")
     if with_plot:
         require("matplotlib.figure")
-    candidates, skipped = candidates_from_options(trackers, "auto", settings)
+    candidates, skipped = candidates_from_options(trackers, (), settings)
     for reason in skipped:
         errors.print(f"left out: {reason}", highlight=False)
-    cases = speed.cases_of(candidates, device.split(","), map(_size, sizes), **counts)
+    cases = speed.cases_of(candidates, devices or ("auto",), map(_size, sizes), **counts)
     measured = speed.measure_all(cases, lambda entry: _tell(errors, entry))
     content: dict[str, Any] = {
         "machine": describe_machine(),

@@ -112,7 +112,7 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
 def _settings(errors: Console, given: dict[str, Any]) -> Settings:
     """The evaluation's settings from what click collected."""
     candidates, skipped = candidates_from_options(
-        given.pop("trackers"), given.pop("device"), given.pop("settings")
+        given.pop("trackers"), given.pop("devices"), given.pop("settings")
     )
     for reason in skipped:
         errors.print(f"left out: {reason}", highlight=False)

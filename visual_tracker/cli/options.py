@@ -70,7 +70,11 @@ def candidates_options(function: Function) -> Function:
             help="Set a parameter of one of the trackers; repeat for more.",
         ),
         click.option(
-            "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+            "--device",
+            "devices",
+            multiple=True,
+            metavar="[LABEL=]DEVICE",
+            help="auto, cpu, cuda or cuda:N, for all trackers or for one.  [default: auto]",
         ),
         click.option(
             "--tracker",
@@ -85,7 +89,7 @@ def candidates_options(function: Function) -> Function:
 
 
 def candidates_from_options(
-    trackers: tuple[str, ...], device: str, settings: tuple[str, ...]
+    trackers: tuple[str, ...], devices: tuple[str, ...], settings: tuple[str, ...]
 ) -> tuple[tuple[Candidate, ...], list[str]]:
     """Read what --tracker, --device and --set of several trackers ask for.
 
@@ -104,8 +108,9 @@ def candidates_from_options(
             raise ParameterError(f"two trackers are labelled {label or name}; write LABEL=NAME")
         names[label or name] = name
     by_label = _settings_by_label(names, settings)
+    device_of = _devices_by_label(names, devices)
     candidates = [
-        Candidate(label, name, parse_settings(name, by_label[label]), device)
+        Candidate(label, name, parse_settings(name, by_label[label]), device_of[label])
         for label, name in names.items()
     ]
     if not trackers:
@@ -115,6 +120,21 @@ def candidates_from_options(
     for entry in candidates:
         entry.check()
     return tuple(candidates), []
+
+
+def _devices_by_label(names: dict[str, str], devices: tuple[str, ...]) -> dict[str, str]:
+    """Split `LABEL=DEVICE`; without a label it is for all that are not named."""
+    general = [device for device in devices if "=" not in device] or ["auto"]
+    if len(general) > 1:
+        raise ParameterError(f"one --device for all is enough, not {', '.join(general)}")
+    found = dict.fromkeys(names, general[0])
+    for text in devices:
+        label, equals, device = text.partition("=")
+        if equals and label not in found:
+            raise ParameterError(f"--device {text}: no tracker is labelled {label}")
+        if equals:
+            found[label] = device
+    return found
 
 
 def _settings_by_label(
