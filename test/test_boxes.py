@@ -143,7 +143,7 @@ def test_text_that_is_no_box_is_refused_with_an_example(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["nan,1,2,3", "1,2,0,4"])
 def test_four_numbers_that_make_no_box_are_refused_by_name(text: str) -> None:
-    with pytest.raises(BoxError, match="box (x is nan|width is 0)"):
+    with pytest.raises(BoxError, match=r"box (x is nan|width is 0)"):
         parse_xywh(text)
 
 
