@@ -243,8 +243,9 @@ class TrackingSession:
                 Exception
             ):  # a bug, or a callback that failed; the stream must go on all the same
                 self._on_problem(f"internal error: {traceback.format_exc()}")
-        for waiting in (*self._init_requests, *self._taken_commands):
-            waiting.future.set_exception(TargetError("the session is closed"))
+        waiting: list[Future[Any]] = [request.future for request in self._init_requests]
+        for future in waiting + [command.future for command in self._taken_commands]:
+            future.set_exception(TargetError("the session is closed"))
 
     def _take_turn(self) -> None:
         for frame in self._taken_arrivals:
