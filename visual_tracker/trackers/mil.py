@@ -3,8 +3,8 @@
 Babenko et al., "Visual Tracking with Online Multiple Instance Learning", CVPR 2009.
 OpenCV's MIL never reports failure: it is LOST only when its box leaves the image. It samples at
 random, seeded by the clock and not by `cv2.setRNGSeed`, so the same input does not give quite the
-same boxes. On a box of 16 pixels or fewer its init never returns, so small
-boxes are refused.
+same boxes. On a box of 16 pixels or fewer its init never returns, so small boxes
+are refused.
 """
 
 from __future__ import annotations
