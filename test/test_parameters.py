@@ -75,6 +75,16 @@ def test_a_value_out_of_range_is_refused_with_the_range(
     assert str(refused.value) == f"parameter '{name}' is {value:g}; it must lie in {allowed}"
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("name", ["rate", "count"])
+def test_an_integer_too_large_for_a_float_is_out_of_range(name: str, sign: int) -> None:
+    value = sign * 10**400
+    with pytest.raises(ParameterError, match=rf"'{name}' is {'' if sign > 0 else '-'}inf; it must"):
+        Sample.from_mapping({name: value})
+    with pytest.raises(ParameterError, match=rf"'{name}' is {'' if sign > 0 else '-'}inf; it must"):
+        Sample.spec(name).parse(str(value))
+
+
 @given(st.floats())
 def test_a_rate_is_accepted_exactly_where_its_range_says(value: float) -> None:
     if 0 <= value <= 1:
