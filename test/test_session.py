@@ -454,7 +454,7 @@ def test_a_target_is_removed_without_an_image(stream: Stream) -> None:
 
 
 def test_all_targets_are_cleared_also_those_catching_up(stream: Stream) -> None:
-    start(stream, 0, "dog")
+    dog = start(stream, 0, "dog")
     stream.feed(1, 2)
     stream.fleet.gate.shut()
     outcome(stream.session.init_target(BOX, "cat", stamp=stamp_of(0)))
@@ -464,6 +464,8 @@ def test_all_targets_are_cleared_also_those_catching_up(stream: Stream) -> None:
     assert outcome(cleared) == 2
     (result,) = stream.feed(3)
     assert ids(result) == []
+    cat = next(made for made in stream.fleet.made if made.started == 0 and made is not dog)
+    assert (dog.seen, cat.seen) == ([1, 2], [1])
 
 
 def test_a_target_removed_while_it_catches_up_is_tracked_no_more(stream: Stream) -> None:
