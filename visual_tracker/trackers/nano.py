@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 
 from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.trackers.base import TrackerUnavailableError
 from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, missing_from_opencv
 
 
@@ -37,6 +38,11 @@ class NanoTracker(OpenCvTracker):
     summary = "OpenCV TrackerNano: NanoTrack from two ONNX files (CPU)"
     parameters_class = NanoParameters
 
+    def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
+        super().__init__(parameters, device)
+        # files that are no networks are refused here and not at the first target
+        self._create()
+
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
         """Say if OpenCV is too old or a file is not given or not there."""
@@ -55,7 +61,13 @@ class NanoTracker(OpenCvTracker):
         settings = cv2.TrackerNano.Params()
         settings.backbone = self.parameters.backbone
         settings.neckhead = self.parameters.neckhead
-        return cv2.TrackerNano.create(settings)
+        try:
+            return cv2.TrackerNano.create(settings)
+        except cv2.error as error:
+            raise TrackerUnavailableError(
+                f"OpenCV cannot read {settings.backbone} and {settings.neckhead} "
+                f"as NanoTrack's networks: {error}"
+            ) from error
 
     def _confidence(self) -> float | None:
         return min(1.0, max(0.0, float(self._tracker.getTrackingScore())))
