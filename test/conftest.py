@@ -7,7 +7,8 @@ from pathlib import Path
 
 import cv2
 import pytest
-from fakes import Fleet, Stream, textured_square
+
+from test.fakes import Fleet, Stream, textured_square
 
 
 @pytest.fixture

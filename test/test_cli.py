@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import pytest
 from click.testing import CliRunner, Result
-from fakes import picture, textured_square
 
+from test.fakes import picture, textured_square
 from visual_tracker import __version__, display
 from visual_tracker.boxes import Box
 from visual_tracker.cli import COMMANDS, main
@@ -121,7 +121,10 @@ def test_show_stops_where_the_user_says(
     square_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr(display, "show", lambda title, image: shown.append(title) or len(shown) < 3)
+    keys = [None, ord("x"), ord("q")]
+    monkeypatch.setattr(
+        display, "show_and_wait", lambda title, image: shown.append(title) or keys.pop(0)
+    )
     result = run("track", square_video, "--box", FIRST_BOX, "--tracker", "kcf", "--show")
     assert result.stdout == "3 frames, lost in 0\n"
     assert shown == ["square"] * 3
@@ -142,8 +145,8 @@ def test_show_stops_where_the_user_says(
         (["--set", "padding=99"], "must lie in 1 .. 10"),
         (["--boxes", "missing/boxes.csv"], "cannot write the boxes"),
         (["--output", "missing/tracked.mp4"], "cannot write the video missing/tracked.mp4"),
-        ([], "--box x,y,w,h"),
-        (["--box", FIRST_BOX, "--show"], "can open no window; drop --show"),
+        ([], "(--box)"),
+        (["--box", FIRST_BOX, "--show"], "can open no window to show"),
     ],
     ids=str,
 )

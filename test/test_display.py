@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import pytest
-from fakes import picture
 
+from test.fakes import picture
 from visual_tracker import display
 from visual_tracker.boxes import Box
 from visual_tracker.display import DisplayError
@@ -23,14 +23,18 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("key", "goes_on"), [(-1, True), (ord("x"), True), (ord("q"), False), (27, False)]
+    ("code", "key"), [(-1, None), (ord("x"), ord("x")), (0x100000 + ord("q"), ord("q")), (27, 27)]
 )
-def test_q_and_escape_stop(
-    screen: list[str], monkeypatch: pytest.MonkeyPatch, key: int, goes_on: bool
+def test_the_key_pressed_is_told(
+    screen: list[str], monkeypatch: pytest.MonkeyPatch, code: int, key: int | None
 ) -> None:
-    monkeypatch.setattr(cv2, "waitKey", lambda delay: key)
-    assert display.show("film", picture(0)) is goes_on
+    monkeypatch.setattr(cv2, "waitKey", lambda delay: code)
+    assert display.show_and_wait("film", picture(0)) == key
     assert screen == ["film"]
+
+
+def test_q_and_escape_quit() -> None:
+    assert set(display.QUIT_KEYS) == {ord("q"), 27}
 
 
 def test_the_box_drawn_is_returned_and_its_window_closed(
@@ -52,7 +56,7 @@ def test_a_box_not_drawn_is_an_error(screen: list[str], monkeypatch: pytest.Monk
 
 
 def call_show() -> None:
-    display.show("film", picture(0))
+    display.show_and_wait("film", picture(0))
 
 
 def call_select() -> None:
@@ -60,7 +64,7 @@ def call_select() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "advice"), [(call_show, "drop --show"), (call_select, "give the box as --box x,y,w,h")]
+    ("call", "advice"), [(call_show, "to show images"), (call_select, "to draw a box in; give")]
 )
 def test_without_a_screen_opencv_is_not_even_tried(
     monkeypatch: pytest.MonkeyPatch, call: object, advice: str
@@ -73,12 +77,12 @@ def test_without_a_screen_opencv_is_not_even_tried(
         monkeypatch.setattr(cv2, name, never)
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(DisplayError, match=f"can open no window; {advice}"):
+    with pytest.raises(DisplayError, match=f"can open no window {advice}"):
         call()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
-    ("call", "advice"), [(call_show, "drop --show"), (call_select, "give the box as --box x,y,w,h")]
+    ("call", "advice"), [(call_show, "to show images"), (call_select, "to draw a box in; give")]
 )
 def test_an_opencv_without_windows_is_an_error_with_advice(
     screen: list[str], monkeypatch: pytest.MonkeyPatch, call: object, advice: str
@@ -88,5 +92,5 @@ def test_an_opencv_without_windows_is_an_error_with_advice(
 
     for name in ("imshow", "selectROI"):
         monkeypatch.setattr(cv2, name, refuse)
-    with pytest.raises(DisplayError, match=f"can open no window; {advice}"):
+    with pytest.raises(DisplayError, match=f"can open no window {advice}"):
         call()  # type: ignore[operator]

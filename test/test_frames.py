@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fakes import FakeFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
+from test.fakes import FakeFrame
 from visual_tracker.frames import NANOSECONDS, FrameBuffer
 
 

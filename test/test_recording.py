@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes import picture
 
+from test.fakes import picture
 from visual_tracker.boxes import Box
 from visual_tracker.recording import BoxWriter, RecordingError, VideoRecorder
 from visual_tracker.trackers import Track, TrackState

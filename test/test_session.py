@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from fakes import MILLISECOND, PATIENCE, FakeFrame, FakeTracker, Fleet, Stream, bad_frame
 
+from test.fakes import MILLISECOND, PATIENCE, FakeFrame, FakeTracker, Fleet, Stream, bad_frame
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import ImageError
 from visual_tracker.session import FrameResult, SessionSettings, Statistics

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes import number_of, picture, textured_square
 
+from test.fakes import number_of, picture, textured_square
 from visual_tracker.boxes import Box
 from visual_tracker.sources import (
     DEFAULT_FPS,
@@ -177,3 +177,10 @@ def test_a_video_without_a_frame_is_refused_when_read(monkeypatch: pytest.Monkey
     source._capture = cv2.VideoCapture()
     with pytest.raises(SourceError, match="hollow holds no frame"):
         next(iter(source))
+
+
+def test_a_blank_line_amid_the_truth_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "groundtruth_rect.txt"
+    path.write_text("1,1,5,5\n\n1,1,5,5\n\n")
+    with pytest.raises(SourceError, match=r"groundtruth_rect.txt:2: expected x,y,w,h"):
+        read_truth(path)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fakes import Fleet, picture
 
+from test.fakes import Fleet, picture
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.targets import TargetError, TargetSet
 from visual_tracker.trackers import TrackState
@@ -153,3 +153,10 @@ def test_clear_says_how_many_there_were(targets: TargetSet) -> None:
     targets.init(picture(0), BOX)
     assert targets.clear() == 2
     assert targets.targets == {}
+
+
+def test_a_name_once_given_by_the_user_is_not_given_again(fleet: Fleet) -> None:
+    targets = TargetSet(fleet.new_tracker, max_targets=2)
+    targets.init(picture(0), Box(10, 10, 20, 20), target_id="target_1")
+    targets.remove("target_1")
+    assert targets.init(picture(0), Box(10, 10, 20, 20)).id == "target_2"

@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeTracker, Fleet, picture, textured_square
 from hypothesis import given
 from hypothesis import strategies as st
 
+from test.fakes import FakeTracker, Fleet, picture, textured_square
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError
 from visual_tracker.parameters import ParameterError

@@ -129,13 +129,11 @@ def read_truth(path: Path) -> tuple[Box | None, ...]:
         SourceError: if a line is not four numbers; the message names file and line.
     """
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text().rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read as text: {error}") from error
     boxes: list[Box | None] = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
             x, y, width, height = map(float, re.split(r"[,\s]+", line.strip()))
         except ValueError:

@@ -22,9 +22,9 @@ from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, miss
 class NanoParameters(OpenCvParameters):
     """Parameters of Nano."""
 
-    backbone: str = parameter("", "Path of the backbone's ONNX file.", applies=Applies.AT_NEXT_INIT)
+    backbone: str = parameter("", "Path of the backbone's ONNX file.", applies=Applies.AT_RESTART)
     neckhead: str = parameter(
-        "", "Path of the neck and head's ONNX file.", applies=Applies.AT_NEXT_INIT
+        "", "Path of the neck and head's ONNX file.", applies=Applies.AT_RESTART
     )
     lost_threshold: float = parameter(
         0.5, "Lost when the classification score is below this.", minimum=0.0, maximum=1.0
@@ -40,8 +40,8 @@ class NanoTracker(OpenCvTracker):
 
     def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
         super().__init__(parameters, device)
-        # files that are no networks are refused here and not at the first target
-        self._create()
+        # once, and not at every target: the files take long to read, and may be no networks
+        self._network = self._load()
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
@@ -58,6 +58,10 @@ class NanoTracker(OpenCvTracker):
         return None
 
     def _create(self) -> Any:
+        # its init forgets the target before
+        return self._network
+
+    def _load(self) -> Any:
         settings = cv2.TrackerNano.Params()
         settings.backbone = self.parameters.backbone
         settings.neckhead = self.parameters.neckhead
