@@ -16,6 +16,9 @@ QUIT_KEYS = (ord("q"), 27)
 #: what `cv2.waitKey` gives when no key was pressed
 _NO_KEY = 255
 
+_SHOW = "show images in (--show)"
+_DRAW = "draw a box in; give the box as x,y,w,h (--box)"
+
 
 class DisplayError(RuntimeError):
     """No window can be opened, or no box was drawn in it; the message says what to do."""
@@ -31,12 +34,12 @@ def show_and_wait(title: str, image: Image, milliseconds: int = 1) -> int | None
     Raises:
         DisplayError: if no window can be opened.
     """
-    _require_screen()
+    _require_screen(_SHOW)
     try:
         cv2.imshow(title, image)
         key = cv2.waitKey(milliseconds) & 0xFF
     except cv2.error as error:
-        raise DisplayError(_NO_WINDOW) from error
+        raise DisplayError(_no_window(_SHOW)) from error
     return None if key == _NO_KEY else key
 
 
@@ -47,26 +50,24 @@ def select_box(image: Image, title: str = "Draw a box around the target, then pr
         DisplayError: if no window can be opened.
         NoBoxError: if no box is drawn.
     """
-    _require_screen()
+    _require_screen(_DRAW)
     try:
         x, y, width, height = cv2.selectROI(title, image, showCrosshair=False)
         cv2.destroyWindow(title)
     except cv2.error as error:
-        raise DisplayError(_NO_WINDOW) from error
+        raise DisplayError(_no_window(_DRAW)) from error
     if width <= 0 or height <= 0:
         raise NoBoxError("no box was drawn")
     return Box.from_xywh(x, y, width, height)
 
 
-_NO_WINDOW = (
-    "this machine, or this build of OpenCV, can open no window; "
-    "give the box as x,y,w,h instead (--box), and leave out --show"
-)
+def _no_window(purpose: str) -> str:
+    return f"this machine, or this build of OpenCV, can open no window to {purpose}"
 
 
-def _require_screen() -> None:
+def _require_screen(purpose: str) -> None:
     """Refuse before OpenCV tries: its Qt ends the whole process where there is no screen."""
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
-        raise DisplayError(_NO_WINDOW)
+        raise DisplayError(_no_window(purpose))

@@ -62,7 +62,7 @@ class ParameterSpec:
         An integer is taken for a float; nothing else is converted.
         """
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = _as_float(value)
         if type(value) is not self.type:
             raise ParameterError(
                 f"parameter '{self.name}' must be {self.type.__name__}, not {value!r}"
@@ -99,6 +99,7 @@ class ParameterSpec:
         return f"{lowest} .. {highest}"
 
     def _check_range(self, value: float) -> None:
+        value = _as_float(value)
         too_low = self.minimum is not None and value < self.minimum
         too_high = self.maximum is not None and value > self.maximum
         if too_low or too_high or not math.isfinite(value):
@@ -183,6 +184,14 @@ class Parameters:
         for name in changes:
             self.spec(name)
         return dataclasses.replace(self, **changes)
+
+
+def _as_float(value: float) -> float:
+    """The number as a float; infinite if it is an integer too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -33,7 +34,7 @@ class VideoRecorder:
     ) -> None:
         self.path = path
         self._fps = fps
-        self._every = max(1, (frames_expected or 10 * sheet_images) // sheet_images)
+        self._every = math.ceil((frames_expected or 10 * sheet_images) / sheet_images)
         self._sheet: list[Image] = []
         self._sheet_images = sheet_images
         self._writer: cv2.VideoWriter | None = None

@@ -97,6 +97,20 @@ class _InitRequest:
 
 
 @dataclass(slots=True)
+class _Command:
+    """Something to be done on the worker thread; what comes of it goes to the future."""
+
+    action: Callable[[], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+    def run(self) -> None:
+        try:
+            self.future.set_result(self.action())
+        except Exception as error:
+            self.future.set_exception(error)
+
+
+@dataclass(slots=True)
 class _CatchUp:
     """A target on its way from the frame of its init to the present."""
 
@@ -141,14 +155,14 @@ class TrackingSession:
         # all below is guarded by _wake
         self._newest: Frame | None = None
         self._arrived: deque[Frame] = deque()
-        self._commands: deque[Callable[[], None]] = deque()
+        self._commands: deque[_Command] = deque()
         self._init_requests: list[_InitRequest] = []
         self._statistics = Statistics()
         self._running = True
         # what the worker has taken up for this turn
         self._taken: Frame | None = None
         self._taken_arrivals: list[Frame] = []
-        self._taken_commands: list[Callable[[], None]] = []
+        self._taken_commands: list[_Command] = []
         self._worker = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._worker.start()
 
@@ -229,14 +243,15 @@ class TrackingSession:
                 Exception
             ):  # a bug, or a callback that failed; the stream must go on all the same
                 self._on_problem(f"internal error: {traceback.format_exc()}")
-        for request in self._init_requests:
-            request.future.set_exception(TargetError("the session is closed"))
+        waiting: list[Future[Any]] = [request.future for request in self._init_requests]
+        for future in waiting + [command.future for command in self._taken_commands]:
+            future.set_exception(TargetError("the session is closed"))
 
     def _take_turn(self) -> None:
         for frame in self._taken_arrivals:
             self._buffer.append(frame)
         for command in self._taken_commands:
-            command()
+            command.run()
         if self._taken is not None:
             self._process(self._taken)
         self._serve_due_inits()
@@ -323,7 +338,7 @@ class TrackingSession:
                 continue
             try:
                 image = frame.decode()
-            except ImageError as error:
+            except Exception as error:  # whatever the decoder raises: a request must have its end
                 self._refuse(request, ImageError(f"the image of that stamp is bad: {error}"))
                 continue
             self._grant(request, frame, image)
@@ -389,21 +404,14 @@ class TrackingSession:
 
     def _command(self, action: Callable[[], Any]) -> Future[Any]:
         """Have `action` run on the worker thread; its result or exception goes to the future."""
-        future: Future[Any] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(action())
-            except Exception as error:
-                future.set_exception(error)
-
+        command = _Command(action)
         with self._wake:
             if self._running:
-                self._commands.append(run)
+                self._commands.append(command)
                 self._wake.notify()
             else:
-                future.set_exception(TargetError("the session is closed"))
-        return future
+                command.future.set_exception(TargetError("the session is closed"))
+        return command.future
 
     def _count(self, **increments: int) -> None:
         changed = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from visual_tracker.boxes import Box, BoxError, parse_xywh
+from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
@@ -128,20 +128,26 @@ def read_truth(path: Path) -> tuple[Box | None, ...]:
     Raises:
         SourceError: if a line is not four numbers; the message names file and line.
     """
+    try:
+        lines = path.read_text().rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as text: {error}") from error
     boxes: list[Box | None] = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        if not line.strip():
-            continue
-        if len(re.split(r"[,\s]+", line.strip())) != 4:
-            raise SourceError(f"{path}:{number}: expected x,y,w,h, found {line!r}")
+    for number, line in enumerate(lines, start=1):
         try:
-            boxes.append(Box.from_xywh_one_based(*parse_xywh(line).xywh))
+            x, y, width, height = map(float, re.split(r"[,\s]+", line.strip()))
+        except ValueError:
+            raise SourceError(f"{path}:{number}: expected x,y,w,h, found {line!r}") from None
+        try:
+            boxes.append(Box.from_xywh_one_based(x, y, width, height))
         except BoxError:
             boxes.append(None)
     return tuple(boxes)
 
 
-def _natural_key(path: Path) -> list[tuple[bool, int | str]]:
-    """Sort key in which img2 comes before img10."""
+def _natural_key(path: Path) -> tuple[list[tuple[bool, int | str]], str]:
+    """Sort key in which img2 comes before img10; names of equal numbers go by their letters."""
     parts = re.split(r"(\d+)", path.stem)
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
+    return [
+        (part.isdecimal(), int(part) if part.isdecimal() else part) for part in parts
+    ], path.name

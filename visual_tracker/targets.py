@@ -100,6 +100,7 @@ class TargetSet:
     def __post_init__(self) -> None:
         """Make all trackers: one a target, and one for a re-init to be tried on."""
         self._idle = [self.new_tracker() for _ in range(self.max_targets + 1)]
+        self._used: set[str] = set()
         self._named = 0
 
     def init(self, image: Image, box: Box, target_id: str = "", label: str = "") -> Target:
@@ -129,6 +130,7 @@ class TargetSet:
             target_id, label, tracker, size_of(image), Track(box, None, TrackState.TRACKING)
         )
         self.targets[target_id] = target
+        self._used.add(target_id)
         return target
 
     def remove(self, target_id: str) -> None:
@@ -161,7 +163,7 @@ class TargetSet:
         """A name never given before, also if its target is gone: consumers may remember it."""
         while True:
             self._named += 1
-            if (name := f"target_{self._named}") not in self.targets:
+            if (name := f"target_{self._named}") not in self._used:
                 return name
 
 

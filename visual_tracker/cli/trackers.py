@@ -8,6 +8,8 @@ from rich.table import Table
 
 from visual_tracker.trackers import available_trackers, tracker_class
 
+_UNLIMITED = 10_000
+
 
 @click.command()
 @click.option("--verbose", "-v", is_flag=True, help="List every parameter too.")
@@ -20,6 +22,9 @@ def command(verbose: bool) -> None:
       visual-tracker trackers --verbose
     """
     console = Console()
+    if not console.is_terminal:
+        # a pipe has no width: one line each, for grep and the like
+        console = Console(width=_UNLIMITED)
     table = Table(box=None)
     for heading in ("tracker", "usable here", "what it is"):
         table.add_column(heading)

@@ -1,7 +1,10 @@
 """MIL: OpenCV's multiple-instance learning tracker; slow, of fixed size.
 
 Babenko et al., "Visual Tracking with Online Multiple Instance Learning", CVPR 2009.
-OpenCV's MIL never reports failure: it is LOST only when its box leaves the image.
+OpenCV's MIL never reports failure: it is LOST only when its box leaves the image. It samples at
+random, seeded by the clock and not by `cv2.setRNGSeed`, so the same input does not give quite the
+same boxes. On a box of 16 pixels or fewer its init never returns, so small boxes
+are refused.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class MilTracker(OpenCvTracker):
     name = "mil"
     summary = "OpenCV MIL: online multiple-instance learning, slow, fixed size (CPU)"
     parameters_class = MilParameters
+    min_side = 5
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:

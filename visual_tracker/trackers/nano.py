@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 
 from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.trackers.base import TrackerUnavailableError
 from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, missing_from_opencv
 
 
@@ -21,9 +22,9 @@ from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, miss
 class NanoParameters(OpenCvParameters):
     """Parameters of Nano."""
 
-    backbone: str = parameter("", "Path of the backbone's ONNX file.", applies=Applies.AT_NEXT_INIT)
+    backbone: str = parameter("", "Path of the backbone's ONNX file.", applies=Applies.AT_RESTART)
     neckhead: str = parameter(
-        "", "Path of the neck and head's ONNX file.", applies=Applies.AT_NEXT_INIT
+        "", "Path of the neck and head's ONNX file.", applies=Applies.AT_RESTART
     )
     lost_threshold: float = parameter(
         0.5, "Lost when the classification score is below this.", minimum=0.0, maximum=1.0
@@ -36,6 +37,11 @@ class NanoTracker(OpenCvTracker):
     name = "nano"
     summary = "OpenCV TrackerNano: NanoTrack from two ONNX files (CPU)"
     parameters_class = NanoParameters
+
+    def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
+        super().__init__(parameters, device)
+        # once, and not at every target: the files take long to read, and may be no networks
+        self._network = self._load()
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
@@ -52,10 +58,20 @@ class NanoTracker(OpenCvTracker):
         return None
 
     def _create(self) -> Any:
+        # its init forgets the target before
+        return self._network
+
+    def _load(self) -> Any:
         settings = cv2.TrackerNano.Params()
         settings.backbone = self.parameters.backbone
         settings.neckhead = self.parameters.neckhead
-        return cv2.TrackerNano.create(settings)
+        try:
+            return cv2.TrackerNano.create(settings)
+        except cv2.error as error:
+            raise TrackerUnavailableError(
+                f"OpenCV cannot read {settings.backbone} and {settings.neckhead} "
+                f"as NanoTrack's networks: {error}"
+            ) from error
 
     def _confidence(self) -> float | None:
         return min(1.0, max(0.0, float(self._tracker.getTrackingScore())))

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 
-from visual_tracker.boxes import Box
+from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, size_of
 from visual_tracker.parameters import Parameters, parameter
 from visual_tracker.trackers.base import Track, Tracker, TrackState
@@ -39,6 +39,9 @@ class OpenCvParameters(Parameters):
 class OpenCvTracker(Tracker):
     """Base of the OpenCV wrappers; a subclass creates the OpenCV object."""
 
+    #: the smallest side in whole pixels that OpenCV's tracker can start on
+    min_side: ClassVar[int] = 1
+
     @abstractmethod
     def _create(self) -> Any:
         """Make the OpenCV tracker from `self.parameters`."""
@@ -52,10 +55,18 @@ class OpenCvTracker(Tracker):
         return False
 
     def _init(self, image: Image, box: Box) -> None:
-        # OpenCV's random numbers (MIL's sampling) restart with every target: same input, same boxes
-        cv2.setRNGSeed(0)
-        self._tracker = self._create()
-        self._tracker.init(image, _integer_rectangle(box, *size_of(image)))
+        rectangle = _integer_rectangle(box, *size_of(image))
+        if min(rectangle[2:]) < self.min_side:
+            raise BoxError(
+                f"box {box} is {rectangle[2]}x{rectangle[3]} whole pixels; the smallest side that "
+                f"'{self.name}' can start on is {self.min_side}"
+            )
+        tracker = self._create()
+        try:
+            tracker.init(image, rectangle)
+        except cv2.error as error:
+            raise BoxError(f"OpenCV's '{self.name}' cannot start on box {box}: {error}") from error
+        self._tracker = tracker
 
     def _track(self, image: Image, last: Track) -> Track:
         found, rectangle = self._tracker.update(image)
