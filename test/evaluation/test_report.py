@@ -107,6 +107,13 @@ def test_the_page_shows_every_picture_there_is(evaluated: Path) -> None:
         assert image.std() > 5
 
 
+def test_pictures_of_an_earlier_report_go(evaluated: Path, tmp_path: Path) -> None:
+    assert (evaluated / "worst-kcf-Two.png").is_file()
+    csrt = Candidate("csrt", "csrt")
+    evaluate(Settings((csrt,), tmp_path / "data <b>", output=evaluated))
+    assert not (evaluated / "worst-kcf-Two.png").exists()
+
+
 def test_the_page_holds_the_tables_and_is_escaped(evaluated: Path) -> None:
     html = (evaluated / report.REPORT_FILE).read_text()
     for text in ("success AUC", "<td>One</td>", "<td>easy</td>", "Evaluation on data &lt;b&gt;"):

@@ -14,11 +14,11 @@ from visual_tracker.trackers import DEFAULT_TRACKER
 def command(tracker: str, device: str, settings: tuple[str, ...]) -> None:
     """Serve a tracker over TraX, for the VOT toolkit to start (extra 'vot').
 
+    The toolkit's trackers.ini needs an entry with "protocol = trax" and the command.
+
     \b
-    In the toolkit's trackers.ini:
-      [csrt]
-      label = CSRT
-      protocol = trax
+    Examples:
       command = visual-tracker trax --tracker csrt
+      command = visual-tracker trax --tracker csrt --set padding=4
     """
     serve(tracker_from_options(tracker, device, settings))

@@ -20,6 +20,7 @@ from visual_tracker.evaluation.worst_moments import Moment, strip, worst_moment
 
 REPORT_FILE = "report.html"
 TEMPLATE = "report.html.jinja"
+STRIP_PREFIX = "worst-"
 #: strips drawn for each tracker
 STRIPS = 4
 
@@ -65,6 +66,9 @@ def write_report(
     """
     folder = store.root
     plots = [Picture(file, title) for title, file in write_plots(content, folder).items()]
+    # those of an earlier report may be of other trackers
+    for picture in folder.glob(f"{STRIP_PREFIX}*.png"):
+        picture.unlink()
     strips = {
         candidate.label: _write_strips(candidate.label, content, sequences, store)
         for candidate in candidates
@@ -101,7 +105,7 @@ def _write_strips(
 
 
 def _write_strip(moment: Moment, sequence: Sequence, store: Store) -> Picture:
-    file = f"worst-{moment.label}-{moment.sequence}.png"
+    file = f"{STRIP_PREFIX}{moment.label}-{moment.sequence}.png"
     image = strip(moment, store.load(moment.label, moment.sequence), sequence)
     cv2.imwrite(str(store.root / file), image)
     caption = (
