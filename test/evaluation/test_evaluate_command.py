@@ -65,7 +65,7 @@ def test_tables_go_between_the_markers_of_a_readme(dataset: Path, tmp_path: Path
     arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--readme", readme]
     assert run(*arguments, "--tracker", "kcf").exit_code == 0
     once = readme.read_text()
-    assert once.startswith("# Title\n<!-- evaluation:begin -->\n2 sequences of `data` (11 frames)")
+    assert once.startswith("# Title\n<!-- evaluation:begin -->\n2 sequences of data (11 frames)")
     assert "| tracker | success AUC |" in once
     assert "| One | 6 |" in once
     assert once.endswith("<!-- evaluation:end -->\nend\n")

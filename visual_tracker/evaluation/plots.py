@@ -112,7 +112,8 @@ def _speed(content: dict[str, Any], labels: list[str]) -> Any:
 
 
 def _perturbation(kind: str, curve: dict[str, Any], labels: list[str]) -> Any:
-    figure, axes = _axes(f"{kind}: {curve['unit']}", "success AUC", f"Accuracy under {kind}")
+    title = f"Accuracy against perturbation: {kind}"
+    figure, axes = _axes(f"{kind}: {curve['unit']}", "success AUC", title)
     places = range(len(curve["strengths"]))
     for index, label in enumerate(labels):
         values = [mean.get("success_auc", mean.get("eao")) for mean in curve["trackers"][label]]

@@ -107,7 +107,7 @@ def caption(content: dict[str, Any]) -> str:
         if value not in (None, False)
     )
     return (
-        f"{len(dataset['sequences'])} sequences of `{dataset['name']}` ({frames} frames), "
+        f"{len(dataset['sequences'])} sequences of {dataset['name']} ({frames} frames), "
         f"{conditions}; {machine['processor']}, {machine['cores']} cores, "
         f"OpenCV {machine['opencv']}, Python {machine['python']}."
     )
