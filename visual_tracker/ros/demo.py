@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,7 +12,6 @@ from pathlib import Path
 
 import click
 import rclpy
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.executors import SingleThreadedExecutor
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +20,7 @@ from visual_tracker.boxes import Box, BoxError, parse_xywh
 from visual_tracker.recording import RecordingError, VideoRecorder
 from visual_tracker.ros.demo_client import DemoClient
 from visual_tracker.ros.demo_summary import Summary, summarize
+from visual_tracker.ros.processes import NodeProcess, ProcessError, use_local_dds
 from visual_tracker.sources import FrameSource, SourceError, open_source
 from visual_tracker.trackers import DEFAULT_TRACKER
 
@@ -56,7 +52,7 @@ def command(video: str | None, box: str | None, tracker: str, output: Path) -> N
         first_box = _first_box(box, video, source)
         output.mkdir(parents=True, exist_ok=True)
         summary = run_demo(path, source, first_box, tracker, output)
-    except (BoxError, DemoError, RecordingError, SourceError) as error:
+    except (BoxError, DemoError, ProcessError, RecordingError, SourceError) as error:
         raise click.ClickException(str(error)) from error
     (output / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
     _print(summary, output)
@@ -78,11 +74,10 @@ def run_demo(path: str, source: FrameSource, box: Box, tracker: str, output: Pat
     """Run the three processes to the end of the video.
 
     Raises:
-        DemoError: if one of them ends early, refuses the box, or nothing comes any more.
+        DemoError: if the box is refused, or nothing comes any more.
+        ProcessError: if one of the processes ends early.
     """
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(_dds_profile()))
-    # its nodes are for this machine alone, whatever else runs on the network
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    use_local_dds()
     rclpy.init(args=[])
     with ExitStack() as stack:
         stack.callback(rclpy.try_shutdown)
@@ -90,13 +85,11 @@ def run_demo(path: str, source: FrameSource, box: Box, tracker: str, output: Pat
         stack.enter_context(recorder)
         client = DemoClient(box, recorder, TRACKER_NODE)
         waiter = _Waiter(client)
-        node = ["visual_tracker.ros.tracker_node", "--ros-args", "-p", f"tracker:={tracker}"]
-        waiter.processes.append(_start(stack, *node))
+        waiter.processes.append(stack.enter_context(NodeProcess("tracker_node", tracker=tracker)))
         waiter.wait(lambda: _state(client) == "active", "the tracker's node", START_TIMEOUT)
-        publisher = ["visual_tracker.ros.video_publisher", path]
         # the node and this client, so that neither misses the first frame
-        publisher += ["--ros-args", "-p", "wait_for_subscribers:=2"]
-        waiter.processes.append(_start(stack, *publisher))
+        publisher = NodeProcess("video_publisher", path, wait_for_subscribers=2)
+        waiter.processes.append(stack.enter_context(publisher))
         waiter.wait(lambda: _finished(client), "the rest of the video", QUIET_TIMEOUT)
         client.reports.pop(TRACKER_NODE)
         waiter.wait(lambda: TRACKER_NODE in client.reports, "the last report", QUIET_TIMEOUT)
@@ -122,31 +115,6 @@ def _first_box(box: str | None, video: str | None, source: FrameSource) -> Box:
     raise BoxError("say where the target is in the first frame: BOX=x,y,w,h (or --box x,y,w,h)")
 
 
-def _dds_profile() -> Path:
-    try:
-        share = Path(get_package_share_directory("visual_tracker"))
-    except PackageNotFoundError as error:
-        raise DemoError(
-            "visual_tracker is not installed; run make setup or colcon build"
-        ) from error
-    return share / "config" / "fastdds_big_images.xml"
-
-
-def _start(stack: ExitStack, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start one of the package's nodes as a process that ends when the stack closes."""
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments])
-
-    def stop() -> None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-    stack.callback(stop)
-    return process
-
-
 class _Waiter:
     """Spins the client until something has happened."""
 
@@ -154,7 +122,7 @@ class _Waiter:
         self._client = client
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(client)
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[NodeProcess] = []
 
     def wait(self, happened: Callable[[], bool], what: str, quiet_timeout: float) -> None:
         """Spin until `happened`, or until nothing has come for too long or a process has ended."""
@@ -167,8 +135,7 @@ class _Waiter:
             if _state(self._client) == "unconfigured" and problem:
                 raise DemoError(f"the tracker's node cannot start: {problem}")
             for process in self.processes:
-                if process.poll() is not None:
-                    raise DemoError(f"a process ended early, with code {process.returncode}")
+                process.check()
             if time.monotonic() - self._client.last_event > quiet_timeout:
                 raise DemoError(f"waiting for {what}: nothing came for {quiet_timeout:g} s")
 

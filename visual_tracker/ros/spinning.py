@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -41,6 +42,10 @@ def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = 
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RCLError:
+        # an interruption makes ROS invalid at once, also amid a callback that publishes
+        if rclpy.ok():
+            raise
     finally:
         # a second Ctrl-C, or a launch system that repeats its signal, must not cut this short
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,13 @@ class PublisherParameters(Parameters):
         applies=Applies.AT_RESTART,
     )
     loop: bool = parameter(False, "Start again at the end.")
+    frames: int = parameter(
+        0,
+        "End after so many frames; 0 for no such end.",
+        minimum=0,
+        maximum=2**31 - 1,
+        applies=Applies.AT_RESTART,
+    )
     transport: str = parameter(
         "raw",
         "raw publishes `image` (bgr8), compressed `image/compressed` (JPEG).",
@@ -81,6 +89,7 @@ class VideoPublisher(Node):
         source = self._open()
         self._frames = iter(source)
         self._published = 0
+        self._began = self._ended = time.monotonic()
         self._finished = False
         compressed = self._options.transport == "compressed"
         self._publisher = self.create_publisher(
@@ -103,6 +112,8 @@ class VideoPublisher(Node):
         subscribers = self._publisher.get_subscription_count()
         if self._published == 0 and subscribers < self._options.wait_for_subscribers:
             return
+        if self._published == 0:
+            self._began = time.monotonic()
         try:
             image = self._next()
         except SourceError as error:
@@ -115,8 +126,11 @@ class VideoPublisher(Node):
         header.frame_id = self._server.values(PublisherParameters).frame_id
         self._publisher.publish(self._message(image, header))
         self._published += 1
+        self._ended = time.monotonic()
 
     def _next(self) -> images.Image | None:
+        if self._options.frames and self._published >= self._options.frames:
+            return None
         image = next(self._frames, None)
         if image is None and self._server.values(PublisherParameters).loop:
             self._frames = iter(self._open())
@@ -130,6 +144,11 @@ class VideoPublisher(Node):
         _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return CompressedImage(header=header, format="bgr8; jpeg", data=jpeg.tobytes())
 
+    def _rate(self) -> float:
+        """Frames a second since the first."""
+        elapsed = self._ended - self._began
+        return (self._published - 1) / elapsed if elapsed > 0 else 0.0
+
     def _finish(self) -> None:
         self._timer.cancel()
         self._finished = True
@@ -141,7 +160,11 @@ class VideoPublisher(Node):
             level=DiagnosticStatus.OK,
             name=self.get_fully_qualified_name(),
             message="finished" if self._finished else "publishing",
-            values=[KeyValue(key="frames_published", value=str(self._published))],
+            values=[
+                KeyValue(key="state", value="finished" if self._finished else "publishing"),
+                KeyValue(key="frames_published", value=str(self._published)),
+                KeyValue(key="rate_hz", value=f"{self._rate():.2f}"),
+            ],
         )
         report = DiagnosticArray(status=[status])
         report.header.stamp = self.get_clock().now().to_msg()

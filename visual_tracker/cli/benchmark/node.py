@@ -1,0 +1,107 @@
+"""`visual-tracker benchmark node`: the ROS node with camera and client around it."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from visual_tracker.cli.benchmark.shared import (
+    DEFAULT_SIZES,
+    machine_text,
+    output_option,
+    parse_size,
+    plot_option,
+    readme_option,
+    ros_benchmark,
+    write_json,
+)
+from visual_tracker.evaluation import tables
+from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.evaluation.extras import require
+from visual_tracker.machine import describe_machine
+
+
+@click.command("node")
+@click.option("--tracker", "trackers", multiple=True, default=("kcf",), show_default=True)
+@click.option("--size", "sizes", multiple=True, default=DEFAULT_SIZES, show_default=True)
+@click.option("--rate", "rates", multiple=True, type=float, default=(30, 60), show_default=True)
+@click.option(
+    "--transport",
+    "transports",
+    multiple=True,
+    type=click.Choice(["raw", "compressed"]),
+    default=("raw", "compressed"),
+    show_default=True,
+)
+@click.option(
+    "--targets",
+    "counts",
+    multiple=True,
+    type=click.IntRange(1),
+    default=(1, 2, 4, 8),
+    show_default=True,
+    help="Targets at once; more than one only at the first size, rate and transport.",
+)
+@click.option("--seconds", type=click.FloatRange(1), default=5.0, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@output_option("node.json and node.png")
+@plot_option
+@readme_option("benchmark-node")
+def node_command(
+    trackers: tuple[str, ...],
+    sizes: tuple[str, ...],
+    rates: tuple[float, ...],
+    transports: tuple[str, ...],
+    counts: tuple[int, ...],
+    seconds: float,
+    repeats: int,
+    output: Path,
+    with_plot: bool,
+    readme: Path | None,
+) -> None:
+    """Delivery, latency and load of the ROS node, with camera and client as processes.
+
+    Every size, rate and transport with one target, and every number of targets at the first of
+    them.
+    """
+    if readme:
+        tables.split_at_markers(readme, "benchmark-node")
+    if with_plot:
+        require("matplotlib.figure")
+    node, plots = ros_benchmark("node"), ros_benchmark("plots")
+    for name in trackers:
+        Candidate(name, name).check()
+    streams = list(itertools.product(map(parse_size, sizes), rates, transports))
+    loads = [(*stream, counts[0]) for stream in streams]
+    loads += [(*streams[0], count) for count in counts[1:]]
+    cases = [
+        node.NodeCase(name, *size, rate, transport, count, seconds, repeats)
+        for name in trackers
+        for size, rate, transport, count in loads
+    ]
+    errors = Console(stderr=True)
+    measured = node.measure_all(cases, lambda load: _tell_load(errors, load))
+    content = {
+        "machine": describe_machine(),
+        "settings": {"seconds": seconds, "repeats": repeats},
+        "cases": node.as_json(measured),
+    }
+    write_json(content, output / "node.json")
+    if with_plot:
+        plots.plot_node(content, output / "node.png")
+    headings, rows = plots.node_rows(content)
+    tables.print_table(headings, rows)
+    if readme:
+        caption = f"{repeats} times {seconds:g} s; {machine_text(content)}."
+        text = "\n\n".join((caption, tables.markdown_table(headings, rows)))
+        tables.write_between_markers(readme, "benchmark-node", text)
+
+
+def _tell_load(console: Console, load: Any) -> None:
+    outcome = load.error or f"{load.latency_ms:.1f} ms, {load.delivered:.1%} delivered"
+    place = f"{load.tracker} {load.image} {load.rate:g} Hz {load.transport} x{load.targets}"
+    console.print(f"{place}: {outcome}", highlight=False)

@@ -1,0 +1,82 @@
+"""What the benchmark commands share: options, image sizes, where figures go."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from visual_tracker.benchmarks import speed
+from visual_tracker.evaluation.extras import MissingExtraError
+from visual_tracker.parameters import ParameterError
+
+DEFAULT_SIZES = ("640x480", "1280x720", "1920x1080")
+
+
+def output_option(files: str) -> Any:
+    """--output, the folder that takes these files."""
+    return click.option(
+        "--output",
+        type=click.Path(path_type=Path),
+        default=Path("benchmark_output"),
+        show_default=True,
+        help=f"Folder for {files}.",
+    )
+
+
+plot_option = click.option(
+    "--plot/--no-plot", "with_plot", default=True, help="Needs the extra 'eval'."
+)
+
+
+def readme_option(markers: str) -> Any:
+    """--readme, a file whose markers take the table."""
+    return click.option(
+        "--readme",
+        type=click.Path(path_type=Path),
+        help=f"Write the table into this file, between its markers {markers}:begin and :end.",
+    )
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read "640x480".
+
+    Raises:
+        ParameterError: if it is no size, or too small for the benchmark's scene.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match:
+        raise ParameterError(f"cannot read --size {text!r}; write WIDTHxHEIGHT, like 640x480")
+    width, height = int(match[1]), int(match[2])
+    speed.Scene.check(width, height)
+    return width, height
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write figures; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def machine_text(content: dict[str, Any]) -> str:
+    """The machine, its software and the day, for a caption."""
+    machine = content["machine"]
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, OpenCV {machine['opencv']}, "
+        f"Python {machine['python']}; {datetime.date.today():%Y-%m-%d}"
+    )
+
+
+def ros_benchmark(module: str) -> Any:
+    """A module of the node's benchmarks, which need ROS."""
+    try:
+        return importlib.import_module(f"visual_tracker.ros.benchmarks.{module}")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"this benchmark needs ROS 2 with the built messages: {error}"
+        ) from error

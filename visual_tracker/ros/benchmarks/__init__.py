@@ -1,0 +1,1 @@
+"""Benchmarks of the node: camera, tracker and client as real processes."""

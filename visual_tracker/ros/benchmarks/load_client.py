@@ -1,0 +1,121 @@
+"""The client of the benchmarks: starts targets, and measures what comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection2DArray
+
+from visual_tracker.boxes import Box
+from visual_tracker.ros.conversions import box_to_message, stamp_to_nanoseconds
+from visual_tracker.ros.processes import NodeProcess, ProcessError
+from visual_tracker_msgs.srv import InitTarget, RemoveTarget
+
+TRACKER_NODE = "/tracker_node"
+PUBLISHER_NODE = "/video_publisher"
+
+#: seconds after which what should have happened has failed
+TIMEOUT = 60.0
+
+
+class LoadClient(Node):
+    """Subscribes to detections and diagnostics and calls the services.
+
+    Attributes:
+        latencies: milliseconds from an image's stamp to the arrival of its detections.
+        reports: the latest diagnostics of every node by its name, as key and value.
+        newest: stamp of the newest image with detections, None before the first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("load_client")
+        self.latencies: list[float] = []
+        self.reports: dict[str, dict[str, str]] = {}
+        self.newest: Time | None = None
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self._processes: list[NodeProcess] = []
+        subscribe = self.create_subscription
+        subscribe(Detection2DArray, f"{TRACKER_NODE}/detections", self._on_detections, 100)
+        subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
+        self._init = self.create_client(InitTarget, f"{TRACKER_NODE}/init_target")
+        self._remove = self.create_client(RemoveTarget, f"{TRACKER_NODE}/remove_target")
+        self._clear = self.create_client(Trigger, f"{TRACKER_NODE}/clear_targets")
+
+    def watch(self, process: NodeProcess) -> NodeProcess:
+        """Have waiting end if this process does."""
+        self._processes.append(process)
+        return process
+
+    def wait_for(self, happened: Callable[[], Any], what: str) -> Any:
+        """Spin until `happened` gives something true, and return that.
+
+        Raises:
+            ProcessError: if it does not within TIMEOUT, or a watched process ends.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while not (result := happened()):
+            for process in self._processes:
+                process.check()
+            if time.monotonic() > deadline:
+                raise ProcessError(f"waited {TIMEOUT:g} s in vain for {what}")
+            self._executor.spin_once(timeout_sec=0.1)
+        return result
+
+    def spin_for(self, seconds: float) -> None:
+        """Take what comes for a while.
+
+        Raises:
+            ProcessError: if a watched process ends.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+        for process in self._processes:
+            process.check()
+
+    def next_report(self, node: str) -> dict[str, str]:
+        """The next diagnostics of a node."""
+        self.reports.pop(node, None)
+        self.wait_for(lambda: node in self.reports, f"diagnostics of {node}")
+        return self.reports[node]
+
+    def init_target(self, box: Box, stamp: Time, target_id: str = "") -> InitTarget.Response:
+        """Start a target and wait for the answer."""
+        request = InitTarget.Request(target_id=target_id, bbox=box_to_message(box), stamp=stamp)
+        return self._call(self._init, request)
+
+    def remove_target(self, target_id: str) -> RemoveTarget.Response:
+        """Remove a target and wait for the answer."""
+        return self._call(self._remove, RemoveTarget.Request(target_id=target_id))
+
+    def clear_targets(self) -> Trigger.Response:
+        """Remove all targets and wait for the answer."""
+        return self._call(self._clear, Trigger.Request())
+
+    def close(self) -> None:
+        """Leave ROS."""
+        self._executor.shutdown()
+        self.destroy_node()
+
+    def _call(self, client: Any, request: Any) -> Any:
+        self.wait_for(client.service_is_ready, client.srv_name)
+        future = client.call_async(request)
+        self.wait_for(future.done, f"the answer of {client.srv_name}")
+        return future.result()
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        stamp = stamp_to_nanoseconds(message.header.stamp)
+        self.latencies.append((self.get_clock().now().nanoseconds - stamp) / 1e6)
+        self.newest = message.header.stamp
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.reports[status.name] = {entry.key: entry.value for entry in status.values}
