@@ -32,6 +32,9 @@ DATASET = ../shared/data/sequences
 JOBS = 1
 NANO_MODELS = ../shared/data/teachers
 NANO_FILES = $(wildcard $(addprefix $(NANO_MODELS)/nanotrackv2_,backbone_sim.onnx head_sim.onnx))
+NANO_SETTINGS = $(if $(word 2,$(NANO_FILES)),--set nano.backbone='$(word 1,$(NANO_FILES))' \
+	--set nano.neckhead='$(word 2,$(NANO_FILES))')
+README = $(if $(wildcard README.md),--readme README.md)
 
 # Options of "make test".
 PYTEST_ARGS ?=
@@ -77,9 +80,12 @@ demo: setup ## Track a video over real DDS (VIDEO, BOX, TRACKER, OUTPUT)
 .PHONY: evaluate
 evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --verbose \
-		$(if $(word 2,$(NANO_FILES)),--set nano.backbone='$(word 1,$(NANO_FILES))' \
-			--set nano.neckhead='$(word 2,$(NANO_FILES))') \
-		$(if $(wildcard README.md),--readme README.md)
+		$(NANO_SETTINGS) $(README)
+
+.PHONY: benchmark
+benchmark: setup ## Measure trackers and node on this machine, write README's tables
+	$(BIN)/visual-tracker benchmark speed $(NANO_SETTINGS) $(README)
+	$(BIN)/visual-tracker benchmark node $(README)
 
 .PHONY: test
 test: setup lint ## Check the code and run the tests (PYTEST_ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -25,7 +26,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 def test_the_video_holds_every_image_in_the_size_of_the_first(tmp_path: Path) -> None:
     path = tmp_path / "tracked.mp4"
-    with VideoRecorder(path, fps=12) as recorder:
+    with closing(VideoRecorder(path, fps=12)) as recorder:
         for number in range(4):
             recorder.write(picture(60 * number))
         recorder.write(picture(240, width=100, height=90))
@@ -62,7 +63,7 @@ def test_the_sheet_is_spread_over_the_whole_run(
         return picture(0)
 
     monkeypatch.setattr("visual_tracker.recording.contact_sheet", lay_out)
-    with VideoRecorder(tmp_path / "tracked.mp4", 25, frames_expected=frames) as recorder:
+    with closing(VideoRecorder(tmp_path / "tracked.mp4", 25, frames_expected=frames)) as recorder:
         for number in range(frames):
             recorder.write(picture(number))
         recorder.write_sheet(tmp_path / "tracked.png")
@@ -75,7 +76,7 @@ def test_the_sheet_is_spread_over_the_whole_run(
 
 
 def test_the_sheet_is_a_picture(tmp_path: Path) -> None:
-    with VideoRecorder(tmp_path / "tracked.mp4", 25, frames_expected=2) as recorder:
+    with closing(VideoRecorder(tmp_path / "tracked.mp4", 25, frames_expected=2)) as recorder:
         recorder.write(picture(0))
         recorder.write(picture(1))
         recorder.write_sheet(tmp_path / "tracked.png")
@@ -94,7 +95,7 @@ def test_a_sheet_without_images_or_folder_is_refused_by_name(tmp_path: Path) -> 
 
 def test_the_boxes_are_written_a_line_a_frame(tmp_path: Path) -> None:
     path = tmp_path / "boxes.csv"
-    with BoxWriter(path) as writer:
+    with closing(BoxWriter(path)) as writer:
         writer.write(0, Track(Box(1, 2.5, 3, 4), None, TrackState.TRACKING))
         writer.write(7, Track(Box(1.23456, 2, 3, 4), 0.98765, TrackState.LOST))
     assert list(csv.reader(path.open(newline=""))) == [

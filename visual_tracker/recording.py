@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
-from types import TracebackType
 from typing import TextIO
 
 import cv2
@@ -74,19 +73,6 @@ class VideoRecorder:
         if self._writer is not None:
             self._writer.release()
 
-    def __enter__(self) -> VideoRecorder:
-        """For `with`."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Finish the video file, also after an error."""
-        self.close()
-
 
 class BoxWriter:
     """Writes a line a frame: frame (0-based), x, y, width, height (0-based px), confidence, state.
@@ -116,16 +102,3 @@ class BoxWriter:
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
-
-    def __enter__(self) -> BoxWriter:
-        """For `with`."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Finish the file, also after an error."""
-        self.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
@@ -54,11 +54,11 @@ def command(
     frames = open_source(source)
     with ExitStack() as stack:
         recorder = (
-            stack.enter_context(VideoRecorder(output, frames.fps, frames.length))
+            stack.enter_context(closing(VideoRecorder(output, frames.fps, frames.length)))
             if output
             else None
         )
-        writer = stack.enter_context(BoxWriter(boxes)) if boxes else None
+        writer = stack.enter_context(closing(BoxWriter(boxes))) if boxes else None
         columns = (*Progress.get_default_columns(), MofNCompleteColumn())
         progress = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
         task = progress.add_task(f"{tracker} on {frames.name}", total=frames.length)

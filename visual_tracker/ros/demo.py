@@ -6,7 +6,7 @@ import importlib.util
 import json
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -82,14 +82,15 @@ def run_demo(path: str, source: FrameSource, box: Box, tracker: str, output: Pat
     with ExitStack() as stack:
         stack.callback(rclpy.try_shutdown)
         recorder = VideoRecorder(output / "tracked.mp4", source.fps, source.length)
-        stack.enter_context(recorder)
+        stack.enter_context(closing(recorder))
         client = DemoClient(box, recorder, TRACKER_NODE)
         waiter = _Waiter(client)
-        waiter.processes.append(stack.enter_context(NodeProcess("tracker_node", tracker=tracker)))
+        node = NodeProcess("tracker_node", tracker=tracker)
+        waiter.processes.append(stack.enter_context(closing(node)))
         waiter.wait(lambda: _state(client) == "active", "the tracker's node", START_TIMEOUT)
         # the node and this client, so that neither misses the first frame
         publisher = NodeProcess("video_publisher", path, wait_for_subscribers=2)
-        waiter.processes.append(stack.enter_context(publisher))
+        waiter.processes.append(stack.enter_context(closing(publisher)))
         waiter.wait(lambda: _finished(client), "the rest of the video", QUIET_TIMEOUT)
         client.reports.pop(TRACKER_NODE)
         waiter.wait(lambda: TRACKER_NODE in client.reports, "the last report", QUIET_TIMEOUT)

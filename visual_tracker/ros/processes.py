@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
@@ -39,7 +38,8 @@ def use_local_dds() -> None:
 
 
 class NodeProcess:
-    """One of the package's nodes, running until it is stopped; use it with `with`.
+    """One of the package's nodes, running until it is closed; use it with
+    `contextlib.closing`.
 
     Args:
         module: of `visual_tracker.ros`, like "tracker_node".
@@ -81,7 +81,7 @@ class NodeProcess:
         """File descriptors open now (Linux only)."""
         return len(list((self._folder / "fd").iterdir()))
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Interrupt the node and wait for it to end; it is killed if it does not."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
@@ -90,16 +90,3 @@ class NodeProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def __enter__(self) -> NodeProcess:
-        """For `with`."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the node, also after an error."""
-        self.stop()

@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
             image_transport=case.transport,
             max_targets=case.targets,
         )
-        client.watch(stack.enter_context(node))
+        client.watch(stack.enter_context(closing(node)))
         client.wait_for(lambda: TRACKER_NODE in client.reports, "the tracker's node")
         camera = NodeProcess(
             "video_publisher",
@@ -190,7 +190,7 @@ def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
             frames=round(case.rate * (WARM_UP + case.seconds)),
             wait_for_subscribers=1,
         )
-        stack.enter_context(camera)
+        stack.enter_context(closing(camera))
         _start_targets(case, client, scene)
         return _observe(client, node)
 

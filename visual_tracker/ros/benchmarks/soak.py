@@ -10,7 +10,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def run(case: SoakCase, tell: Callable[[Sample], None]) -> dict[str, Any]:
         node = NodeProcess(
             "tracker_node", quiet=True, tracker=case.tracker, max_targets=MAX_TARGETS
         )
-        client.watch(stack.enter_context(node))
+        client.watch(stack.enter_context(closing(node)))
         client.wait_for(lambda: TRACKER_NODE in client.reports, "the tracker's node")
         camera = NodeProcess(
             "video_publisher",
@@ -96,7 +96,7 @@ def run(case: SoakCase, tell: Callable[[Sample], None]) -> dict[str, Any]:
             loop=True,
             wait_for_subscribers=1,
         )
-        client.watch(stack.enter_context(camera))
+        client.watch(stack.enter_context(closing(camera)))
         client.wait_for(lambda: client.newest, "the first detections")
         samples, requests = _soak(case, client, node, tell)
     return {
