@@ -42,7 +42,7 @@ def test_the_video_is_finished_also_after_an_error(tmp_path: Path) -> None:
     path = tmp_path / "tracked.mp4"
     recorder = VideoRecorder(path, 25)
     recorder.write(picture(0))
-    with pytest.raises(KeyError), recorder:
+    with pytest.raises(KeyError), closing(recorder):
         raise KeyError
     assert len(frames_of(path)) == 1
 
@@ -87,7 +87,7 @@ def test_a_sheet_without_images_or_folder_is_refused_by_name(tmp_path: Path) -> 
     recorder = VideoRecorder(tmp_path / "tracked.mp4", 25)
     with pytest.raises(RecordingError, match=r"contact sheet .*sheet\.png"):
         recorder.write_sheet(tmp_path / "sheet.png")
-    with recorder:
+    with closing(recorder):
         recorder.write(picture(0))
         with pytest.raises(RecordingError, match=r"contact sheet .*gone/sheet\.png"):
             recorder.write_sheet(tmp_path / "gone" / "sheet.png")

@@ -38,8 +38,7 @@ def use_local_dds() -> None:
 
 
 class NodeProcess:
-    """One of the package's nodes, running until it is closed; use it with
-    `contextlib.closing`.
+    """One of the package's nodes, running until it is closed (`contextlib.closing`).
 
     Args:
         module: of `visual_tracker.ros`, like "tracker_node".
