@@ -239,9 +239,8 @@ class TrackingSession:
         while self._wait():
             try:
                 self._take_turn()
-            except (
-                Exception
-            ):  # a bug, or a callback that failed; the stream must go on all the same
+            except Exception:
+                # a bug, or a callback that failed; the stream must go on all the same
                 self._on_problem(f"internal error: {traceback.format_exc()}")
         waiting: list[Future[Any]] = [request.future for request in self._init_requests]
         for future in waiting + [command.future for command in self._taken_commands]:
