@@ -36,7 +36,8 @@ STAMPS := $(VENV)/.stamps
 REQUIREMENTS := $(sort $(wildcard requirements/*.txt))
 INTERFACES := $(wildcard $(foreach folder,dev/vision_msgs_standin visual_tracker_msgs,\
 	$(addprefix $(folder)/,CMakeLists.txt package.xml msg/*.msg srv/*.srv)))
-PACKAGE := setup.py setup.cfg package.xml resource/visual_tracker
+PACKAGE := setup.py setup.cfg package.xml resource/visual_tracker \
+	$(wildcard launch/*.py config/*)
 
 # A virtual environment cannot be moved. Its first stamp holds the folder it was made in.
 ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
@@ -93,9 +94,10 @@ $(STAMPS)/venv:
 	mkdir -p $(STAMPS)
 	echo '$(CURDIR)' > $@
 
-$(STAMPS)/requirements: $(STAMPS)/venv $(REQUIREMENTS)
+$(STAMPS)/requirements: $(STAMPS)/venv $(REQUIREMENTS) dev/check_opencv.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary \
 		$(addprefix --requirement=,$(REQUIREMENTS))
+	dev/check_opencv.sh $(VENV)
 	touch $@
 
 $(STAMPS)/interfaces: $(STAMPS)/requirements dev/build_interfaces.sh $(INTERFACES)

@@ -15,9 +15,10 @@ rm -rf "$share" "$scripts"
 "$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable .
 rm -rf "$share"
 
-mkdir -p "$share" "$index" "$scripts"
-for item in launch config package.xml; do
-    ln -s "$PWD/$item" "$share/$item"
+mkdir -p "$share/launch" "$share/config" "$index" "$scripts"
+# File by file: "ros2 launch" does not look into linked folders.
+for file in package.xml launch/*.py config/*; do
+    ln -s "$PWD/$file" "$share/$file"
 done
 cp resource/visual_tracker "$index/visual_tracker"
 

@@ -10,6 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+#: boxes as rows x, y, width, height of one array (0-based, NaN where there is none)
+BoxArray = NDArray[np.float64]
+
 
 class BoxError(ValueError):
     """A box that cannot be used; the message says which number is wrong and why."""
@@ -152,3 +158,49 @@ def parse_xywh(text: str) -> Box:
             f"cannot read a box from {text!r}; write x,y,w,h in pixels, like 73,36,50,61"
         )
     return Box.from_xywh(*numbers)
+
+
+def overlaps(first: BoxArray, second: BoxArray) -> NDArray[np.float64]:
+    """Intersection over union of boxes pair by pair; :meth:`Box.iou` for arrays.
+
+    Args:
+        first: (..., 4) rows x, y, width, height; broadcast against `second`.
+        second: (..., 4) likewise.
+
+    Returns:
+        IoU in [0, 1], shape (...); NaN where either row holds a NaN, 0 where both areas are zero.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
+    intersection = np.clip(high - low, 0, None).prod(axis=-1)
+    union = first[..., 2:].prod(axis=-1) + second[..., 2:].prod(axis=-1) - intersection
+    return np.divide(intersection, union, out=intersection * 0.0, where=union != 0)
+
+
+def center_offsets(first: BoxArray, second: BoxArray) -> NDArray[np.float64]:
+    """How far the centres of `first` lie from those of `second`, pair by pair.
+
+    Args:
+        first: (..., 4) rows x, y, width, height; broadcast against `second`.
+        second: (..., 4) likewise.
+
+    Returns:
+        (..., 2) offsets x, y in pixels.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    return first[..., :2] + first[..., 2:] / 2 - second[..., :2] - second[..., 2:] / 2
+
+
+def clip_boxes(boxes: BoxArray, image_width: float, image_height: float) -> BoxArray:
+    """The parts of boxes that lie inside the image; a box outside gets a zero side.
+
+    Args:
+        boxes: (..., 4) rows x, y, width, height.
+        image_width: width of the image in pixels.
+        image_height: height of the image in pixels.
+    """
+    size = np.array([image_width, image_height], float)
+    low = np.clip(boxes[..., :2], 0, size)
+    high = np.clip(boxes[..., :2] + boxes[..., 2:], 0, size)
+    return np.concatenate([low, high - low], axis=-1)

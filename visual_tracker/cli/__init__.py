@@ -9,8 +9,10 @@ import click
 
 from visual_tracker import __version__
 from visual_tracker.boxes import BoxError
+from visual_tracker.display import DisplayError
 from visual_tracker.images import ImageError
 from visual_tracker.parameters import ParameterError
+from visual_tracker.recording import RecordingError
 from visual_tracker.sources import SourceError
 from visual_tracker.trackers import TrackerUnavailableError
 
@@ -22,7 +24,15 @@ COMMANDS = {
 }
 
 #: errors of the user's input: one line on stderr and exit code 2, never a traceback
-USER_ERRORS = (BoxError, ImageError, ParameterError, SourceError, TrackerUnavailableError)
+USER_ERRORS = (
+    BoxError,
+    DisplayError,
+    ImageError,
+    ParameterError,
+    RecordingError,
+    SourceError,
+    TrackerUnavailableError,
+)
 
 
 class _LazyGroup(click.Group):

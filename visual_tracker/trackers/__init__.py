@@ -17,7 +17,11 @@ from visual_tracker.trackers.registry import (
     tracker_names,
 )
 
+#: the tracker that runs unless another is asked for
+DEFAULT_TRACKER = "csrt"
+
 __all__ = [
+    "DEFAULT_TRACKER",
     "MIN_BOX_SIDE",
     "NotInitializedError",
     "Track",

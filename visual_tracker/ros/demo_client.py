@@ -1,0 +1,107 @@
+"""The demo's client: starts the target on the first image and records what comes back."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
+
+from visual_tracker import images
+from visual_tracker.boxes import Box
+from visual_tracker.drawing import LOST_COLOR, TRACKING_COLOR, draw_box, draw_text
+from visual_tracker.recording import VideoRecorder
+from visual_tracker.ros.client import InitClient
+from visual_tracker.ros.conversions import RawFrame, box_from_message, stamp_to_nanoseconds
+from visual_tracker.ros.demo_summary import Observations, SeenFrame
+from visual_tracker.ros.qos import image_qos
+from visual_tracker_msgs.srv import InitTarget
+
+#: images and results that may wait for the client while it writes the video
+QUEUE = 60
+
+
+class DemoClient(Node):
+    """Subscribes to the camera and to the detections.
+
+    Args:
+        box: the target in the first image.
+        recorder: takes every image with its box drawn, in order.
+        tracker_node: full name of the tracker's node.
+
+    Attributes:
+        observations: what was seen so far.
+        reports: the latest diagnostics of every node by its name.
+        refusal: why the init was refused; empty if it was not.
+        last_event: monotonic seconds of the latest image or result.
+    """
+
+    def __init__(self, box: Box, recorder: VideoRecorder, tracker_node: str) -> None:
+        super().__init__("demo_client")
+        self.observations = Observations()
+        self.reports: dict[str, dict[str, str]] = {}
+        self.refusal = ""
+        self.last_event = time.monotonic()
+        self.init_client = InitClient(self, tracker_node)
+        self._box = box
+        self._recorder = recorder
+        self._by_stamp: dict[int, SeenFrame] = {}
+        self._undrawn: deque[tuple[SeenFrame, images.Image]] = deque()
+        self.create_subscription(Image, "image", self._on_image, image_qos("best_effort", QUEUE))
+        self.create_subscription(
+            Detection2DArray, f"{tracker_node}/detections", self._on_detections, QUEUE
+        )
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, QUEUE)
+
+    def draw_all(self) -> None:
+        """Write the images for which no result has come, too."""
+        while self._undrawn:
+            self._draw_next()
+
+    def _on_image(self, message: Image) -> None:
+        frame = SeenFrame(stamp_to_nanoseconds(message.header.stamp))
+        if not self.observations.frames:
+            self.init_client.init_target(
+                self._box, message.header.stamp, self._on_answer, label="target"
+            )
+        self.observations.frames.append(frame)
+        self._by_stamp[frame.stamp] = frame
+        self._undrawn.append((frame, RawFrame(message).decode()))
+        self.last_event = time.monotonic()
+
+    def _on_answer(self, response: InitTarget.Response) -> None:
+        self.get_logger().info(response.message)
+        if not response.success:
+            self.refusal = response.message
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        self.last_event = time.monotonic()
+        stamp = stamp_to_nanoseconds(message.header.stamp)
+        latency = self.get_clock().now().nanoseconds - stamp
+        self.observations.latencies.append(latency / 1e6)
+        self.observations.arrivals.append(self.last_event)
+        frame = self._by_stamp.get(stamp)
+        if frame is None:
+            return
+        frame.answered = True
+        if message.detections:
+            frame.box = box_from_message(message.detections[0].bbox)
+        while self._undrawn and self._undrawn[0][0].stamp <= stamp:
+            self._draw_next()
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {entry.key: entry.value for entry in status.values}
+            self.reports[status.name] = {**values, "message": status.message}
+
+    def _draw_next(self) -> None:
+        frame, image = self._undrawn.popleft()
+        image = image.copy()
+        if frame.box is not None:
+            draw_box(image, frame.box, TRACKING_COLOR)
+        else:
+            draw_text(image, "no target" if frame.answered else "skipped", 4, 4, LOST_COLOR)
+        self._recorder.write(image)

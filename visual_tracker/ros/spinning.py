@@ -1,0 +1,49 @@
+"""Running a node as a process: to the end, to an interruption, or to one line of error."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from visual_tracker.parameters import ParameterError
+from visual_tracker.sources import SourceError
+
+NodeT = TypeVar("NodeT", bound=Node)
+
+
+def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = None) -> None:
+    """Spin a node until it is interrupted, and leave ROS shut down.
+
+    Args:
+        make_node: makes the node; rclpy.init has been called.
+        start: called once the node is in its executor.
+
+    Raises:
+        SystemExit: with code 2, after one line on stderr, if the user's input is wrong.
+    """
+    try:
+        node = make_node()
+    except (ParameterError, SourceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        raise SystemExit(2) from None
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if start is not None:
+            start(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        # a second Ctrl-C, or a launch system that repeats its signal, must not cut this short
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        node.destroy_node()
+        executor.shutdown()
+        rclpy.try_shutdown()

@@ -1,0 +1,391 @@
+"""The node: images in, boxes out, targets by service. It converts and schedules, no more.
+
+Threads: the executor's takes images, services, parameters and timers and never waits for a tracker;
+the session's worker tracks and publishes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import Future as WorkerFuture
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.task import Future
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection2DArray
+
+from visual_tracker.drawing import draw_targets
+from visual_tracker.parameters import ParameterError
+from visual_tracker.ros import conversions, diagnostics
+from visual_tracker.ros.node_parameters import NodeParameters
+from visual_tracker.ros.parameters import ParameterServer
+from visual_tracker.ros.qos import explain_silence, image_qos
+from visual_tracker.ros.spinning import run
+from visual_tracker.session import (
+    REFUSALS,
+    FrameResult,
+    SessionSettings,
+    Statistics,
+    TrackingSession,
+)
+from visual_tracker.targets import TargetReport
+from visual_tracker.trackers import (
+    Tracker,
+    TrackerUnavailableError,
+    tracker_class,
+    tracker_names,
+)
+from visual_tracker_msgs.msg import TargetStateArray
+from visual_tracker_msgs.srv import InitTarget, RemoveTarget
+
+#: how often at most the log repeats what goes wrong frame after frame
+LOG_PERIOD_SECONDS = 5.0
+
+_STATISTICS_ZERO = Statistics()
+
+
+class TrackerNode(LifecycleNode):
+    """Tracks targets in a camera's images.
+
+    unconfigured -> (configure: the model is loaded) -> inactive -> (activate: images are taken and
+    results published) -> active. Deactivating keeps the targets; cleaning up frees the model.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("tracker_node", **kwargs)
+        self._server = ParameterServer(self)
+        self._server.declare(NodeParameters)
+        for name in tracker_names():
+            self._server.declare(tracker_class(name).parameters_class, prefix=f"{name}.")
+        for line in self._server.unknown():
+            self.get_logger().warning(line)
+        self.add_post_set_parameters_callback(self._on_parameters_changed)
+        self._settings = self._server.values(NodeParameters)
+        self._problem = ""
+        self._session: TrackingSession | None = None
+        self._device = "none"
+        self._lifecycle_state = "unconfigured"
+        self._subscription: Any = None
+        self._targets: tuple[TargetReport, ...] = ()
+        self._latencies = diagnostics.LatencyLog()
+        self._last_statistics = _STATISTICS_ZERO
+        self._last_report = self._last_image = time.monotonic()
+        self._throttled: dict[str, float] = {}
+        self._create_interfaces()
+
+    @property
+    def _active(self) -> bool:
+        return self._lifecycle_state == "active"
+
+    @property
+    def autostart(self) -> bool:
+        """Whether the node should configure and activate itself."""
+        return self._settings.autostart
+
+    def _create_interfaces(self) -> None:
+        self._detections = self.create_lifecycle_publisher(Detection2DArray, "~/detections", 10)
+        self._states = self.create_lifecycle_publisher(TargetStateArray, "~/target_states", 10)
+        self._debug_image = self.create_lifecycle_publisher(Image, "~/debug_image", 1)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # an init may wait for its image; reentrant, so that others are served meanwhile
+        waiting = ReentrantCallbackGroup()
+        for service, name, callback in (
+            (InitTarget, "~/init_target", self._on_init_target),
+            (RemoveTarget, "~/remove_target", self._on_remove_target),
+            (Trigger, "~/clear_targets", self._on_clear_targets),
+        ):
+            self.create_service(service, name, callback, callback_group=waiting)
+        self._report_timer = self.create_timer(1.0, self._report)
+
+    # -- lifecycle --------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the tracker's model."""
+        self._settings = self._server.values(NodeParameters)
+        self._problem = "; ".join(self._server.problems)
+        if not self._problem:
+            try:
+                self._session = self._new_session()
+            except (ParameterError, TrackerUnavailableError) as error:
+                self._problem = str(error)
+            except Exception as error:  # a model that cannot be loaded must not end the node
+                self._problem = f"tracker '{self._settings.tracker}' could not be made: {error!r}"
+        if self._problem:
+            self.get_logger().error(f"not configured: {self._problem}")
+            return TransitionCallbackReturn.FAILURE
+        self.get_logger().info(
+            f"configured: tracker '{self._settings.tracker}' on {self._device}, "
+            f"up to {self._settings.max_targets} targets"
+        )
+        self._lifecycle_state = "inactive"
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take images and publish."""
+        result = super().on_activate(state)
+        self._last_image = time.monotonic()
+        self._lifecycle_state = "active"
+        self._subscribe()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take no more images; the targets are kept."""
+        self._lifecycle_state = "inactive"
+        self._unsubscribe()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model; the targets are gone."""
+        self._lifecycle_state = "unconfigured"
+        self._free()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything."""
+        self._lifecycle_state = "finalized"
+        self._unsubscribe()
+        self._free()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Stop the worker before what it publishes on goes."""
+        self._lifecycle_state = "finalized"
+        self._free()
+        super().destroy_node()
+
+    def _new_session(self) -> TrackingSession:
+        settings = self._settings
+        return TrackingSession(
+            self._new_tracker,
+            settings.max_targets,
+            on_result=self._publish,
+            on_problem=self._warn,
+            needs_image=self._debug_wanted,
+            settings=SessionSettings(
+                buffer_seconds=settings.buffer_seconds,
+                buffer_bytes=settings.buffer_megabytes * 1_000_000,
+                init_timeout=settings.init_timeout,
+                catch_up_frames=settings.catch_up_frames,
+            ),
+        )
+
+    def _new_tracker(self) -> Tracker:
+        cls = tracker_class(self._settings.tracker)
+        parameters = self._server.values(cls.parameters_class, prefix=f"{cls.name}.")
+        tracker = cls(parameters, self._settings.device)
+        self._device = tracker.device
+        return tracker
+
+    def _free(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+        self._device = "none"
+        self._targets = ()
+        self._last_statistics = _STATISTICS_ZERO
+
+    # -- images -----------------------------------------------------------------------------------
+
+    @property
+    def _image_topic(self) -> str:
+        """Where images come from; `image/compressed` follows a remapping of `image`."""
+        topic: str = self.resolve_topic_name("image")
+        if self._settings.image_transport == "raw":
+            return topic
+        own: str = self.resolve_topic_name("image/compressed")
+        remapped = own != self.resolve_topic_name("image/compressed", only_expand=True)
+        return own if remapped else f"{topic}/compressed"
+
+    def _subscribe(self) -> None:
+        raw = self._settings.image_transport == "raw"
+        self._subscription = self.create_subscription(
+            Image if raw else CompressedImage,
+            self._image_topic,
+            self._on_raw if raw else self._on_compressed,
+            image_qos(self._settings.image_reliability),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=self._warn_of_mismatch,
+                incompatible_type=self._warn_of_mismatch,
+            ),
+        )
+
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+        self._subscription = None
+
+    def _on_raw(self, message: Image) -> None:
+        self._submit(conversions.RawFrame(message))
+
+    def _on_compressed(self, message: CompressedImage) -> None:
+        self._submit(conversions.CompressedFrame(message))
+
+    def _submit(self, frame: conversions.RawFrame | conversions.CompressedFrame) -> None:
+        self._last_image = time.monotonic()
+        if self._session is not None and self._active:
+            self._session.submit(frame)
+
+    def _debug_wanted(self) -> bool:
+        return self._active and self._debug_image.get_subscription_count() > 0
+
+    def _publish(self, result: FrameResult) -> None:
+        """On the worker's thread: everything that one frame gives."""
+        if not self._active or not self.context.ok():
+            return
+        header = result.frame.message.header  # type: ignore[attr-defined]
+        self._targets = result.targets
+        self._detections.publish(conversions.detections_message(result, header))
+        latency = self.get_clock().now().nanoseconds - result.frame.stamp
+        self._latencies.add(latency / 1e9)
+        self._states.publish(conversions.states_message(result, header, self._settings.tracker))
+        if result.image is not None and self._debug_wanted():
+            drawn = draw_targets(result.image, result.targets)
+            self._debug_image.publish(conversions.image_message(drawn, header))
+
+    # -- services ---------------------------------------------------------------------------------
+
+    async def _on_init_target(
+        self, request: InitTarget.Request, response: InitTarget.Response
+    ) -> InitTarget.Response:
+        stamp = conversions.stamp_to_nanoseconds(request.stamp) or None
+
+        def ask(session: TrackingSession) -> WorkerFuture[Any]:
+            box = conversions.box_from_message(request.bbox)
+            return session.init_target(box, request.target_id, request.label, stamp)
+
+        granted, response.message = await self._ask(ask)
+        response.success = granted is not None
+        response.target_id = request.target_id
+        if granted is not None:
+            response.target_id = granted.target_id
+            response.bbox = conversions.box_to_message(granted.box)
+            response.message = f"tracking '{granted.target_id}' from {granted.box}"
+        self.get_logger().info(f"init_target: {response.message}")
+        return response
+
+    async def _on_remove_target(
+        self, request: RemoveTarget.Request, response: RemoveTarget.Response
+    ) -> RemoveTarget.Response:
+        _, problem = await self._ask(lambda session: session.remove_target(request.target_id))
+        response.success = not problem
+        response.message = problem or f"'{request.target_id}' is no longer tracked"
+        return response
+
+    async def _on_clear_targets(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        count, problem = await self._ask(lambda session: session.clear_targets())
+        response.success = not problem
+        response.message = problem or f"{count} target(s) removed"
+        return response
+
+    async def _ask(self, ask: Callable[[TrackingSession], WorkerFuture[Any]]) -> tuple[Any, str]:
+        """Have the worker do something, without holding the executor; (result, why refused)."""
+        if self._session is None or not self._active:
+            return None, "refused: the node is not active; activate it first"
+        try:
+            return await self._awaitable(ask(self._session)), ""
+        except REFUSALS as error:
+            return None, f"refused: {error}"
+
+    def _awaitable(self, worker_future: WorkerFuture[Any]) -> Future:
+        """A future that the executor can await and is woken for when the worker is done."""
+        future = Future()
+        executor = self.executor
+
+        def hand_over(done: WorkerFuture[Any]) -> None:
+            error = done.exception()
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(done.result())
+            if executor is not None:
+                executor.wake()
+
+        worker_future.add_done_callback(hand_over)
+        return future
+
+    # -- parameters -------------------------------------------------------------------------------
+
+    def _on_parameters_changed(self, changed: list[Parameter]) -> None:
+        self._settings = self._server.values(NodeParameters)
+        changes = self._server.changes_in(changed, prefix=f"{self._settings.tracker}.")
+        if self._session is not None and changes:
+            self._session.set_tracker_parameters(changes)
+
+    # -- what goes wrong, and diagnostics ---------------------------------------------------------
+
+    def _warn(self, problem: str) -> None:
+        """Log a problem, each kind every few seconds at most."""
+        # the same but for its numbers is the same kind
+        kind = re.sub(r"\d+", "#", problem)
+        now = time.monotonic()
+        if now - self._throttled.get(kind, -LOG_PERIOD_SECONDS) >= LOG_PERIOD_SECONDS:
+            self._throttled[kind] = now
+            self.get_logger().error(problem)
+
+    def _silence(self) -> str:
+        """Why no image has come for `image_timeout`; empty if one has, or none is expected."""
+        late = time.monotonic() - self._last_image >= self._settings.image_timeout
+        return self._explain_silence() if self._active and late else ""
+
+    def _explain_silence(self) -> str:
+        kind = "Image" if self._settings.image_transport == "raw" else "CompressedImage"
+        qos = image_qos(self._settings.image_reliability)
+        return explain_silence(self, self._image_topic, f"sensor_msgs/msg/{kind}", qos)
+
+    def _warn_of_mismatch(self, _event: object) -> None:
+        self._warn(f"no images: {self._explain_silence()}")
+
+    def _report(self) -> None:
+        """Publish diagnostics, and say in the log if images are missing."""
+        now = time.monotonic()
+        statistics = _STATISTICS_ZERO if self._session is None else self._session.statistics
+        last, self._last_statistics = self._last_statistics, statistics
+        seconds, self._last_report = now - self._last_report, now
+        silence = self._silence()
+        if silence:
+            self._warn(f"no images: {silence}")
+        snapshot = diagnostics.Snapshot(
+            hardware=self._device,
+            tracker=self._settings.tracker,
+            state=self._lifecycle_state,
+            problem=self._problem,
+            silence=silence,
+            seconds=seconds,
+            statistics=statistics,
+            received=statistics.received - last.received,
+            tracked=statistics.tracked - last.tracked,
+            bad=statistics.bad - last.bad,
+            latencies=self._latencies.take(),
+            targets=self._targets,
+        )
+        report = DiagnosticArray(
+            status=[diagnostics.status(self.get_fully_qualified_name(), snapshot)]
+        )
+        report.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(report)
+
+
+def _autostart(node: TrackerNode) -> None:
+    if node.autostart and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+        node.trigger_activate()
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point of `ros2 run visual_tracker tracker_node`."""
+    rclpy.init(args=args)
+    run(TrackerNode, _autostart)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,417 @@
+"""Tracking a live stream: newest frame only, late init with catch-up, requests at any time.
+
+A :class:`TrackingSession` owns a worker thread, and only that thread touches the trackers. Whoever
+receives images calls `submit`, whoever takes requests calls `init_target` and the like; neither
+ever waits for a tracker. Nothing here knows of ROS.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from visual_tracker.boxes import Box, BoxError
+from visual_tracker.frames import NANOSECONDS, Frame, FrameBuffer
+from visual_tracker.images import Image, ImageError
+from visual_tracker.parameters import Value
+from visual_tracker.targets import Target, TargetError, TargetReport, TargetSet
+from visual_tracker.trackers import Tracker
+
+#: what a request may fail of by the user's own input; anything else is a bug and says so
+REFUSALS = (TargetError, BoxError, ImageError)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How a session treats its stream.
+
+    Attributes:
+        buffer_seconds: span of the ring buffer from which a late init can start.
+        buffer_bytes: memory of that ring buffer.
+        init_timeout: seconds that an init waits for the image it names.
+        catch_up_frames: most buffered frames tracked while a late init catches up; a longer
+            backlog is thinned out evenly, so that catching up always ends.
+    """
+
+    buffer_seconds: float = 10.0
+    buffer_bytes: int = 256_000_000
+    init_timeout: float = 2.0
+    catch_up_frames: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts since the session was made.
+
+    Attributes:
+        received: frames submitted.
+        tracked: frames processed and reported.
+        skipped: frames that a newer one replaced before they were processed.
+        bad: frames that could not be used.
+    """
+
+    received: int = 0
+    tracked: int = 0
+    skipped: int = 0
+    bad: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """The outcome for one frame.
+
+    Attributes:
+        frame: the frame as submitted.
+        image: the frame decoded; None if there was no need to decode it.
+        targets: every target that has caught up with the stream.
+    """
+
+    frame: Frame
+    image: Image | None
+    targets: tuple[TargetReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """A granted init: the target's id and its box as clipped to the image."""
+
+    target_id: str
+    box: Box
+
+
+@dataclass(slots=True)
+class _InitRequest:
+    box: Box
+    target_id: str
+    label: str
+    stamp: int | None
+    deadline: float
+    future: Future[InitResult] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _CatchUp:
+    """A target on its way from the frame of its init to the present."""
+
+    target: Target
+    at: Frame
+    steps_left: int
+
+
+class TrackingSession:
+    """Follows targets through a live stream on a thread of its own.
+
+    Args:
+        new_tracker: makes one tracker; called `max_targets` + 1 times at once, never later.
+        max_targets: how many targets there may be at once.
+        on_result: called on the worker thread for every processed frame, in order.
+        on_problem: called on the worker thread with one line for every frame or target that failed.
+        needs_image: asked before each frame; True makes `FrameResult.image` available even while
+            there is no target.
+        settings: how the stream is treated.
+
+    Raises:
+        TrackerUnavailableError: if this machine cannot run the tracker.
+    """
+
+    def __init__(
+        self,
+        new_tracker: Callable[[], Tracker],
+        max_targets: int,
+        on_result: Callable[[FrameResult], None],
+        on_problem: Callable[[str], None],
+        needs_image: Callable[[], bool] = lambda: False,
+        settings: SessionSettings = SessionSettings(),
+    ) -> None:
+        self._targets = TargetSet(new_tracker, max_targets)
+        self._settings = settings
+        self._on_result = on_result
+        self._on_problem = on_problem
+        self._needs_image = needs_image
+        self._buffer = FrameBuffer(settings.buffer_seconds, settings.buffer_bytes)
+        self._catching_up: dict[str, _CatchUp] = {}
+        self._wake = threading.Condition()
+        # all below is guarded by _wake
+        self._newest: Frame | None = None
+        self._arrived: deque[Frame] = deque()
+        self._commands: deque[Callable[[], None]] = deque()
+        self._init_requests: list[_InitRequest] = []
+        self._statistics = Statistics()
+        self._running = True
+        # what the worker has taken up for this turn
+        self._taken: Frame | None = None
+        self._taken_arrivals: list[Frame] = []
+        self._taken_commands: list[Callable[[], None]] = []
+        self._worker = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._worker.start()
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts up to now."""
+        with self._wake:
+            return self._statistics
+
+    def submit(self, frame: Frame) -> None:
+        """Hand over the newest frame; returns at once.
+
+        A frame not taken up yet is skipped for tracking, but kept for a late init.
+        """
+        with self._wake:
+            skipped = self._newest is not None
+            self._count(received=1, skipped=int(skipped))
+            self._newest = frame
+            self._arrived.append(frame)
+            self._wake.notify()
+
+    def init_target(
+        self, box: Box, target_id: str = "", label: str = "", stamp: int | None = None
+    ) -> Future[InitResult]:
+        """Ask for a target to be followed; returns at once.
+
+        Args:
+            box: the target's box in the image of `stamp`, in pixels.
+            target_id: its name; empty for the next free one, an existing one is started again.
+            label: what it is.
+            stamp: of the image on which the box was drawn, in nanoseconds; None for the next image.
+                The nearest frame kept is taken; a stamp just ahead of the newest is waited for.
+
+        Returns:
+            A future; it raises TargetError, BoxError or ImageError where the init is refused.
+        """
+        deadline = time.monotonic() + self._settings.init_timeout
+        request = _InitRequest(box, target_id, label, stamp, deadline)
+        with self._wake:
+            if not self._running:
+                request.future.set_exception(TargetError("the session is closed"))
+            else:
+                self._init_requests.append(request)
+                self._wake.notify()
+        return request.future
+
+    def remove_target(self, target_id: str) -> Future[None]:
+        """Ask for a target to be dropped; the future raises TargetError if none has that id."""
+        return self._command(lambda: self._remove(target_id))
+
+    def clear_targets(self) -> Future[int]:
+        """Ask for all targets to be dropped; the future gives how many there were."""
+        return self._command(self._clear)
+
+    def set_tracker_parameters(self, changes: Mapping[str, Value]) -> Future[None]:
+        """Ask for parameters of all trackers to be changed; they must have been validated."""
+
+        def change() -> None:
+            for tracker in self._targets.trackers():
+                tracker.set_parameters(changes)
+
+        return self._command(change)
+
+    def close(self) -> None:
+        """Stop the worker; requests still waiting are refused. May be called again."""
+        with self._wake:
+            self._running = False
+            self._wake.notify()
+        self._worker.join()
+
+    # -- the worker thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._wait():
+            try:
+                self._take_turn()
+            except (
+                Exception
+            ):  # a bug, or a callback that failed; the stream must go on all the same
+                self._on_problem(f"internal error: {traceback.format_exc()}")
+        for request in self._init_requests:
+            request.future.set_exception(TargetError("the session is closed"))
+
+    def _take_turn(self) -> None:
+        for frame in self._taken_arrivals:
+            self._buffer.append(frame)
+        for command in self._taken_commands:
+            command()
+        if self._taken is not None:
+            self._process(self._taken)
+        self._serve_due_inits()
+        self._step_catch_ups()
+
+    def _wait(self) -> bool:
+        """Sleep until there is something to do and take it; False when the session is closed."""
+        with self._wake:
+            while self._running and not self._has_work():
+                self._wake.wait(self._time_to_deadline())
+            self._taken, self._newest = self._newest, None
+            self._taken_arrivals, self._arrived = list(self._arrived), deque()
+            self._taken_commands, self._commands = list(self._commands), deque()
+            return self._running
+
+    def _has_work(self) -> bool:
+        return bool(
+            self._newest is not None
+            or self._commands
+            or self._catching_up
+            or any(self._is_due(request) for request in self._init_requests)
+        )
+
+    def _is_due(self, request: _InitRequest) -> bool:
+        """Whether the request can be granted or refused with what has arrived."""
+        if time.monotonic() >= request.deadline:
+            return True
+        span = self._buffer.span
+        if request.stamp is None or span is None:
+            return False
+        # a stamp further ahead than the wait can bring is refused at once, like one too old
+        horizon = span[1] + int(self._settings.init_timeout * NANOSECONDS)
+        return not span[1] < request.stamp <= horizon
+
+    def _time_to_deadline(self) -> float | None:
+        if not self._init_requests:
+            return None
+        earliest = min(request.deadline for request in self._init_requests)
+        return max(0.0, earliest - time.monotonic())
+
+    def _process(self, frame: Frame) -> None:
+        """Track every caught-up target in the newest frame, serve inits for it, and report."""
+        with self._wake:
+            awaiting = [r for r in self._init_requests if r.stamp in (None, frame.stamp)]
+        targets = [t for t in self._targets.targets.values() if t.id not in self._catching_up]
+        try:
+            frame.check()
+            image = frame.decode() if targets or awaiting or self._needs_image() else None
+        except ImageError as error:
+            self._reject(f"an image was not used: {error}", awaiting)
+            return
+        for target in targets:
+            problem = target.follow(image)  # type: ignore[arg-type]
+            if problem:
+                self._on_problem(problem)
+        for request in awaiting:
+            self._grant(request, frame, image)  # type: ignore[arg-type]
+        with self._wake:
+            self._count(tracked=1)
+        reports = tuple(
+            target.report()
+            for target in self._targets.targets.values()
+            if target.id not in self._catching_up
+        )
+        self._on_result(FrameResult(frame, image, reports))
+
+    def _reject(self, problem: str, awaiting: list[_InitRequest]) -> None:
+        """A frame that cannot be used: inits for just that frame are refused, others wait on."""
+        with self._wake:
+            self._count(bad=1)
+        for request in awaiting:
+            if request.stamp is not None:
+                self._refuse(request, ImageError(problem))
+        self._on_problem(problem)
+
+    def _serve_due_inits(self) -> None:
+        """Grant the inits whose stamps lie in the buffer; refuse those out of reach or overdue."""
+        with self._wake:
+            due = [request for request in self._init_requests if self._is_due(request)]
+        for request in due:
+            frame = None if request.stamp is None else self._buffer.nearest(request.stamp)
+            if frame is None:
+                self._refuse(request, TargetError(self._why_no_frame(request.stamp)))
+                continue
+            try:
+                image = frame.decode()
+            except ImageError as error:
+                self._refuse(request, ImageError(f"the image of that stamp is bad: {error}"))
+                continue
+            self._grant(request, frame, image)
+
+    def _grant(self, request: _InitRequest, frame: Frame, image: Image) -> None:
+        """Start the target on this frame; if newer frames have been processed, let it catch up."""
+        self._withdraw(request)
+        try:
+            target = self._targets.init(image, request.box, request.target_id, request.label)
+        except Exception as error:  # whatever the tracker's library raises, the stream goes on
+            if not isinstance(error, REFUSALS):
+                error = TargetError(f"the tracker could not start on this box: {error}")
+            request.future.set_exception(error)
+            return
+        self._catching_up.pop(target.id, None)
+        if self._buffer.after(frame):
+            self._catching_up[target.id] = _CatchUp(target, frame, self._settings.catch_up_frames)
+        request.future.set_result(InitResult(target.id, target.track.box))
+
+    def _step_catch_ups(self) -> None:
+        """One buffered frame for each target that is behind, so that live targets wait little."""
+        for catch_up in list(self._catching_up.values()):
+            if backlog := self._buffer.after(catch_up.at):
+                self._step(catch_up, backlog)
+            if not self._buffer.after(catch_up.at):
+                del self._catching_up[catch_up.target.id]
+
+    def _step(self, catch_up: _CatchUp, backlog: list[Frame]) -> None:
+        stride = math.ceil(len(backlog) / max(1, catch_up.steps_left))
+        catch_up.at = backlog[stride - 1]
+        catch_up.steps_left -= 1
+        try:
+            problem = catch_up.target.follow(catch_up.at.decode())
+        except ImageError as error:
+            problem = f"a buffered image was not used: {error}"
+        if problem:
+            self._on_problem(problem)
+
+    def _why_no_frame(self, stamp: int | None) -> str:
+        span = self._buffer.span
+        if stamp is None or span is None:
+            return f"no usable image has come within {self._settings.init_timeout:g} s"
+        return (
+            f"the stamp {_seconds(stamp)} is not among the images kept, which span "
+            f"{_seconds(span[0])} to {_seconds(span[1])}"
+        )
+
+    def _withdraw(self, request: _InitRequest) -> None:
+        with self._wake:
+            self._init_requests.remove(request)
+
+    def _refuse(self, request: _InitRequest, error: Exception) -> None:
+        self._withdraw(request)
+        request.future.set_exception(error)
+
+    def _remove(self, target_id: str) -> None:
+        self._targets.remove(target_id)
+        self._catching_up.pop(target_id, None)
+
+    def _clear(self) -> int:
+        self._catching_up.clear()
+        return self._targets.clear()
+
+    def _command(self, action: Callable[[], Any]) -> Future[Any]:
+        """Have `action` run on the worker thread; its result or exception goes to the future."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(action())
+            except Exception as error:
+                future.set_exception(error)
+
+        with self._wake:
+            if self._running:
+                self._commands.append(run)
+                self._wake.notify()
+            else:
+                future.set_exception(TargetError("the session is closed"))
+        return future
+
+    def _count(self, **increments: int) -> None:
+        changed = {
+            name: getattr(self._statistics, name) + increment
+            for name, increment in increments.items()
+        }
+        self._statistics = replace(self._statistics, **changed)
+
+
+def _seconds(stamp: int) -> str:
+    return f"{stamp // NANOSECONDS}.{stamp % NANOSECONDS:09d}"
