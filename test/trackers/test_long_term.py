@@ -32,7 +32,8 @@ class KnownTracker(DaSiamRpnTracker):
 
 
 def tracker(**changes: object) -> KnownTracker:
-    values = {"lost_threshold": 0.5, "found_threshold": 0.8, "search_growth": GROWTH, **changes}
+    values = {"lost_threshold": 0.5, "found_threshold": 0.8, "search_growth": GROWTH}
+    values |= {"size_rate": 0.0, **changes}  # the known network says nothing of size
     return KnownTracker(DaSiamRpnParameters.from_mapping(values), "cpu")
 
 
@@ -160,6 +161,35 @@ def test_hysteresis_frame_by_frame() -> None:
 
 def test_a_found_threshold_below_the_lost_one_is_no_trap() -> None:
     assert states([0.4, 0.45, 0.55], found_threshold=0.1) == "LLt"
+
+
+class TwinMatcher(ScriptedMatcher):
+    """Every candidate scores high, but its embedding is at a right angle to the target's."""
+
+    def embedding(self, template: object) -> np.ndarray:
+        return np.concatenate([np.ones((1, 7, 7)), np.zeros((1, 7, 7))])
+
+    def respond(self, template: object, image: np.ndarray) -> Response:
+        response = super().respond(template, image)
+        ones = response.embedding
+        return response._replace(embedding=np.concatenate([np.zeros_like(ones), ones]))
+
+
+def test_a_look_alike_is_not_taken_for_the_lost_target() -> None:
+    scores = [0.95, 0.1, 0.95, 0.95, 0.95]
+
+    def run(found_similarity: float) -> str:
+        class Twin(KnownTracker):
+            network = TwinMatcher(scores)
+
+        values = {"lost_threshold": 0.5, "found_threshold": 0.8, "learn_threshold": 1.0}
+        values["found_similarity"] = found_similarity
+        twin = Twin(DaSiamRpnParameters.from_mapping(values), "cpu")
+        twin.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+        return "".join("L" if twin.track(scene(START)).is_lost else "t" for _ in scores)
+
+    assert run(0.4) == "tLLLL"
+    assert run(-1.0) == "tLttt"
 
 
 def test_the_window_is_off_while_lost() -> None:

@@ -47,7 +47,8 @@ class Geometry:
         smallest = self.search_size - (self.search_size - self.kernel_span) // self.size_step * (
             self.size_step
         )
-        steps = max(0, -(-(size - smallest) // self.size_step))
+        # A size that rounding put a hair above a step must not cost a whole step more.
+        steps = max(0, -(-(size - smallest - 1e-6) // self.size_step))
         return int(smallest + steps * self.size_step)
 
 

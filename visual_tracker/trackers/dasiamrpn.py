@@ -11,9 +11,10 @@ is added to the rank with `distractor_weight`; the template learns only from fra
 is above `learn_threshold`.
 
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
-`found_threshold`. While lost the box is frozen, the window is off, and the search region grows each
-frame by `search_growth` network pixels until it covers the image (see
-`visual_tracker.trackers.search_plan`); when found, the search is local again.
+`found_threshold`, and then only, as a guard of ours against look-alikes, if the cosine of its
+embedding with the combined template is above `found_similarity`. While lost the box is frozen, the
+window is off, and the search region grows each frame by `search_growth` network pixels until it
+covers the image (see `visual_tracker.trackers.search_plan`); when found, the search is local again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ class DaSiamRpnParameters(SiamRpnParameters):
     """Parameters of DaSiamRPN; the defaults were chosen on held-out training videos for `lite`."""
 
     found_threshold: float = parameter(
-        0.7, "Found again when the confidence rises above this.", minimum=0.0, maximum=1.0
+        0.8, "Found again when the confidence rises above this.", minimum=0.0, maximum=1.0
+    )
+    found_similarity: float = parameter(
+        0.4,
+        "Found again only if its similarity to the combined template is above this; -1: off.",
+        minimum=-1.0,
+        maximum=1.0,
     )
     long_term: bool = parameter(
         True, "Search a growing region while lost; false searches on around the last box."
@@ -89,8 +96,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         ranked = self._search(image, frame, last.box, window)
         chosen, distractors = self._choose(ranked)
         confidence = float(ranked.proposals.scores[chosen])
-        threshold = self._threshold(lost)
-        if confidence < threshold:
+        if not self._is_held(confidence, ranked, chosen):
             self._frames_lost += 1
             return Track(last.box, confidence, TrackState.LOST, frame.region)
         self._frames_lost = 0
@@ -99,12 +105,15 @@ class DaSiamRpnTracker(SiamRpnTracker):
         box = self._updated(frame, ranked, chosen, last.box, size_of(image))
         return Track(box, confidence, TrackState.TRACKING, frame.region)
 
-    def _threshold(self, lost: bool) -> float:
-        """Confidence that it takes to hold the target, or to take it up again."""
+    def _is_held(self, confidence: float, ranked: Ranked, chosen: int) -> bool:
+        """Whether the proposal is the target: held so far, or found again."""
         parameters = self.parameters
-        if lost:
-            return float(max(parameters.found_threshold, parameters.lost_threshold))
-        return float(parameters.lost_threshold)
+        if not self._frames_lost:
+            return bool(confidence >= parameters.lost_threshold)
+        if confidence < max(parameters.found_threshold, parameters.lost_threshold):
+            return False
+        similarity = self._combined.similarity([self._embedding(ranked, chosen)])
+        return bool(similarity[0] >= parameters.found_similarity)
 
     def _frame(self, image: Image, box: Box) -> CropFrame:
         """What to search: around the last box, or the growing region while lost."""

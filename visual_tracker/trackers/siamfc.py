@@ -45,7 +45,7 @@ class SiamFcParameters(SiameseParameters):
         0.8, "Confidence above which the template is updated.", minimum=0.0, maximum=1.0
     )
     lost_threshold: float = parameter(
-        0.2, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
+        0.5, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
     )
 
 

@@ -39,16 +39,16 @@ class SiamRpnParameters(SiameseParameters):
         applies=Applies.AT_RESTART,
     )
     window_influence: float = parameter(
-        0.4, "Weight of the cosine window against the score.", minimum=0.0, maximum=1.0
+        0.45, "Weight of the cosine window against the score.", minimum=0.0, maximum=1.0
     )
     penalty: float = parameter(
-        0.1, "Strength of the penalty on change of size and ratio.", minimum=0.0, maximum=2.0
+        0.15, "Strength of the penalty on change of size and ratio.", minimum=0.0, maximum=2.0
     )
     size_rate: float = parameter(
-        0.4, "How fast the size follows, at full score.", minimum=0.0, maximum=1.0
+        0.5, "How fast the size follows, at full score.", minimum=0.0, maximum=1.0
     )
     lost_threshold: float = parameter(
-        0.3, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
+        0.4, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
     )
 
 
