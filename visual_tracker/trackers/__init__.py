@@ -1,6 +1,6 @@
 """All trackers, one file each; importing this package registers them."""
 
-from visual_tracker.trackers import csrt, kcf, mil, nano
+from visual_tracker.trackers import csrt, dasiamrpn, kcf, mil, nano, siamfc, siamrpn
 from visual_tracker.trackers.base import (
     MIN_BOX_SIDE,
     NotInitializedError,
@@ -32,9 +32,12 @@ __all__ = [
     "available_trackers",
     "create_tracker",
     "csrt",
+    "dasiamrpn",
     "kcf",
     "mil",
     "nano",
+    "siamfc",
+    "siamrpn",
     "tracker_class",
     "tracker_names",
 ]

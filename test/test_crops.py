@@ -1,0 +1,143 @@
+"""Crop geometry: a crop mapped back lands where it came from."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from visual_tracker.boxes import Box
+from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
+
+WIDTH, HEIGHT = 320, 240
+coordinates = st.floats(-50, 350)
+frames = st.builds(
+    CropFrame,
+    center_x=coordinates,
+    center_y=coordinates,
+    pixel=st.floats(0.1, 12),
+    width=st.integers(1, 700),
+    height=st.integers(1, 700),
+)
+
+
+def ramp() -> np.ndarray:
+    """An image whose value tells the place: blue grows with x, green with y (centres at .5)."""
+    x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    return np.stack([x * 0.75, y, np.zeros_like(x)], axis=-1).astype(np.uint8)
+
+
+def gaussian_image(x: float, y: float, sigma: float) -> np.ndarray:
+    """A bright spot with its centre at continuous (x, y)."""
+    columns, rows = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
+    spot = 250 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
+    return np.repeat(np.round(spot).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def centroid(image: np.ndarray) -> tuple[float, float]:
+    weights = image[:, :, 0].astype(float)
+    columns, rows = np.meshgrid(np.arange(image.shape[1]) + 0.5, np.arange(image.shape[0]) + 0.5)
+    return float((weights * columns).sum() / weights.sum()), float(
+        (weights * rows).sum() / weights.sum()
+    )
+
+
+def test_context_side_of_a_square_is_twice_its_side() -> None:
+    assert context_side(40, 40) == pytest.approx(80)
+
+
+def test_context_side_by_the_papers_formula() -> None:
+    margin = (30 + 50) / 2
+    assert context_side(30, 50) == pytest.approx(math.sqrt((30 + margin) * (50 + margin)))
+
+
+@given(frames, coordinates, coordinates)
+def test_points_map_back(frame: CropFrame, x: float, y: float) -> None:
+    assert frame.to_image(*frame.to_crop(x, y)) == pytest.approx((x, y), abs=1e-6)
+
+
+@given(frames, coordinates, coordinates, st.floats(1, 200), st.floats(1, 200))
+def test_boxes_map_back(frame: CropFrame, x: float, y: float, width: float, height: float) -> None:
+    box = Box(x, y, width, height)
+    assert frame.box_to_image(frame.box_to_crop(box)).xywh == pytest.approx(box.xywh, abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(0, WIDTH),
+    st.floats(0, HEIGHT),
+    st.floats(0.15, 6),
+    st.integers(33, 300),
+    st.floats(-0.25, 0.25),
+    st.floats(-0.25, 0.25),
+)
+def test_pixels_land_where_the_frame_says(
+    center_x: float, center_y: float, pixel: float, size: int, dx: float, dy: float
+) -> None:
+    frame = CropFrame(center_x, center_y, pixel, size, size)
+    sigma = max(2.0, 1.5 * pixel)
+    spot = (center_x + dx * size * pixel, center_y + dy * size * pixel)
+    inside_image = all(
+        4 * sigma < value < limit - 4 * sigma
+        for value, limit in zip(spot, (WIDTH, HEIGHT), strict=True)
+    )
+    in_crop = frame.to_crop(*spot)
+    inside_crop = all(4 * sigma / pixel < value < size - 4 * sigma / pixel for value in in_crop)
+    if inside_image and inside_crop:
+        crop = take_crop(gaussian_image(*spot, sigma), frame, np.zeros(3))
+        assert centroid(crop) == pytest.approx(in_crop, abs=0.1)
+
+
+@pytest.mark.parametrize("pixel", [1.0, 2.0, 3.0, 5.5])
+@pytest.mark.parametrize("center", [(160.0, 120.0), (0.0, 0.0), (320.0, 240.0), (-20.0, 100.0)])
+def test_border_is_padded_and_the_rest_is_in_place(
+    pixel: float, center: tuple[float, float]
+) -> None:
+    frame = CropFrame(*center, pixel, 65, 65)
+    crop = take_crop(ramp(), frame, np.array([255.0, 255.0, 255.0])).astype(float)
+    rows, columns = np.mgrid[0:65, 0:65]
+    image_x, image_y = frame.to_image(columns + 0.5, rows + 0.5)
+    margin = 2 * pixel
+    inside = (
+        (image_x > margin)
+        & (image_x < WIDTH - margin)
+        & (image_y > margin)
+        & (image_y < HEIGHT - margin)
+    )
+    outside = (
+        (image_x < -margin)
+        | (image_x > WIDTH + margin)
+        | (image_y < -margin)
+        | (image_y > HEIGHT + margin)
+    )
+    assert np.all(crop[outside] == 255)
+    assert inside.any()
+    # Values grow by 0.75 and 1 a pixel and are rounded twice.
+    assert np.abs(crop[inside][:, 0] - (image_x[inside] - 0.5) * 0.75).max() <= 1.5
+    assert np.abs(crop[inside][:, 1] - (image_y[inside] - 0.5)).max() <= 1.5
+
+
+def test_an_identity_crop_is_the_image() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (51, 51, 3), dtype=np.uint8)
+    frame = CropFrame.square((25.5, 25.5), 51, 51)
+    assert np.array_equal(take_crop(image, frame, channel_mean(image)), image)
+
+
+def test_a_strong_reduction_does_not_alias() -> None:
+    stripes = np.zeros((400, 400, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    crop = take_crop(stripes, CropFrame.square((200, 200), 320, 40), np.zeros(3))
+    assert np.abs(crop.astype(int) - 127).max() <= 2
+
+
+def test_padding_is_the_channel_mean() -> None:
+    image = np.zeros((10, 10, 3), dtype=np.uint8)
+    image[:, :5] = (10, 20, 30)
+    assert channel_mean(image) == pytest.approx([5, 10, 15])
+    outside = take_crop(image, CropFrame.square((100, 100), 8, 8), channel_mean(image))
+    assert np.array_equal(outside, np.full((8, 8, 3), (5, 10, 15), dtype=np.uint8))
+    assert cv2.mean(outside)[:3] == (5, 10, 15)

@@ -1,0 +1,225 @@
+"""The long-term logic, apart from any weights: loss, growth, hysteresis, recovery."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from test.trackers.known_response import ExactMatcher
+from visual_tracker.boxes import Box
+from visual_tracker.models.geometry import LITE
+from visual_tracker.models.matchers import Response
+from visual_tracker.trackers.base import TrackState
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+
+# A target of 64x64 pixels is shown pixel for pixel: its context side is 128, the template's 129.
+SIDE = 64.5
+WIDTH, HEIGHT = 1000, 700
+GROWTH = 64
+
+
+class KnownTracker(DaSiamRpnTracker):
+    """DaSiamRPN on a network whose response is known."""
+
+    network: object = None
+
+    @classmethod
+    def unavailable_reason(cls, parameters: object = None) -> None:
+        return None
+
+    def _make_matcher(self) -> object:
+        return type(self).network or ExactMatcher()
+
+
+def tracker(**changes: object) -> KnownTracker:
+    values = {"lost_threshold": 0.5, "found_threshold": 0.8, "search_growth": GROWTH}
+    values |= {"size_rate": 0.0, **changes}  # the known network says nothing of size
+    return KnownTracker(DaSiamRpnParameters.from_mapping(values), "cpu")
+
+
+def scene(center: tuple[float, float] | None, seed: int = 0) -> np.ndarray:
+    """A flat image with the target, a fixed random texture, at `center`, or without it."""
+    image = np.full((HEIGHT, WIDTH, 3), 90, dtype=np.uint8)
+    if center is not None:
+        texture = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        texture = np.kron(texture, np.ones((8, 8, 1), dtype=np.uint8))
+        left, top = round(center[0] - 32), round(center[1] - 32)
+        x0, y0 = max(0, left), max(0, top)
+        x1, y1 = min(WIDTH, left + 64), min(HEIGHT, top + 64)
+        image[y0:y1, x0:x1] = texture[y0 - top : y1 - top, x0 - left : x1 - left]
+    return image
+
+
+START = (300.0, 300.0)
+
+
+def started(**changes: object) -> KnownTracker:
+    result = tracker(**changes)
+    result.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+    return result
+
+
+def test_a_moving_target_is_followed() -> None:
+    followed = started()
+    for step in range(1, 6):
+        center = (START[0] + 12 * step, START[1] + 5 * step)
+        track = followed.track(scene(center))
+        assert track.state is TrackState.TRACKING
+        assert track.box.center == pytest.approx(center, abs=1.0)
+        assert track.confidence > 0.5
+
+
+def test_while_lost_the_box_is_frozen_and_the_region_grows_by_the_step() -> None:
+    lost = started()
+    held = lost.track(scene((310, 304))).box
+    first = lost.track(scene(None))
+    assert first.state is TrackState.LOST
+    assert first.search_region.width == pytest.approx(257 * lost._pixel(held))
+    for number in range(1, 5):
+        track = lost.track(scene(None))
+        assert track.state is TrackState.LOST
+        assert track.box == held
+        expected = lost.geometry.fitting_size(257 + GROWTH * number)
+        if held.center[1] - expected / 2 > 0:  # not yet cut by the border
+            assert track.search_region.width == pytest.approx(expected * lost._pixel(held), abs=0.5)
+
+
+def test_the_region_covers_the_whole_image_in_the_end() -> None:
+    lost = started()
+    for _ in range(40):
+        assert lost.track(scene(None)).is_lost
+    seen = [lost.track(scene(None)).search_region.xyxy for _ in range(4)]
+    assert min(region[0] for region in seen) <= 0
+    assert max(region[2] for region in seen) >= WIDTH
+    assert min(region[1] for region in seen) <= 0
+    assert max(region[3] for region in seen) >= HEIGHT
+    assert max(max(size) for size in lost.matcher.sizes) <= 641 + LITE.size_step
+
+
+@pytest.mark.parametrize(
+    "place",
+    [(40.0, 40.0), (960.0, 40.0), (40.0, 660.0), (960.0, 660.0), (500.0, 350.0), (500.0, 36.0)],
+)
+def test_a_target_that_left_is_found_wherever_it_comes_back(place: tuple[float, float]) -> None:
+    lost = started()
+    for _ in range(20):
+        assert lost.track(scene(None)).is_lost
+    # The whole image is four tiles at most here.
+    track = next(
+        track for track in (lost.track(scene(place)) for _ in range(4)) if not track.is_lost
+    )
+    assert track.box.center == pytest.approx(place, abs=1.5)
+    assert track.box.width == pytest.approx(SIDE, rel=0.05)
+    # Back to the local region at once.
+    after = lost.track(scene(place))
+    assert after.state is TrackState.TRACKING
+    assert after.search_region.width == pytest.approx(257 * lost._pixel(track.box))
+    assert after.search_region.center == pytest.approx(track.box.center)
+
+
+def test_the_short_term_tracker_does_not_look_elsewhere() -> None:
+    short = started(long_term=False)
+    for _ in range(25):
+        track = short.track(scene(None))
+        assert track.is_lost
+        assert track.search_region.width == pytest.approx(257 * short._pixel(track.box))
+    assert short.track(scene((900, 600))).is_lost
+    assert not short.track(scene((320, 310))).is_lost
+
+
+class ScriptedMatcher(ExactMatcher):
+    """Answers with given scores in the middle of the map, one a frame."""
+
+    def __init__(self, scores: list[float], corner: float = 0.0) -> None:
+        super().__init__()
+        self.script = iter(scores)
+        self.corner = corner
+
+    def respond(self, template: object, image: np.ndarray) -> Response:
+        rows, columns = ((side - 49) // 8 + 1 for side in image.shape[:2])
+        scores = np.zeros((5, rows, columns), dtype=np.float32)
+        scores[2, rows // 2, columns // 2] = next(self.script)
+        scores[2, 0, 0] = self.corner
+        deltas = np.zeros((4, 5, rows, columns), dtype=np.float32)
+        return Response(scores, deltas, np.ones((1, rows + 6, columns + 6), dtype=np.float32))
+
+
+def states(scores: list[float], **changes: object) -> str:
+    class Scripted(KnownTracker):
+        network = ScriptedMatcher(scores)
+
+    values = {"lost_threshold": 0.5, "found_threshold": 0.8, **changes}
+    scripted = Scripted(DaSiamRpnParameters.from_mapping(values), "cpu")
+    scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+    return "".join("L" if scripted.track(scene(START)).is_lost else "t" for _ in scores)
+
+
+def test_hysteresis_frame_by_frame() -> None:
+    scores = [0.9, 0.51, 0.49, 0.6, 0.79, 0.81, 0.6, 0.51, 0.3, 0.5, 0.95]
+    assert states(scores) == "ttLLLtttLLt"
+
+
+def test_a_found_threshold_below_the_lost_one_is_no_trap() -> None:
+    assert states([0.4, 0.45, 0.55], found_threshold=0.1) == "LLt"
+
+
+class TwinMatcher(ScriptedMatcher):
+    """Every candidate scores high, but its embedding is at a right angle to the target's."""
+
+    def embedding(self, template: object) -> np.ndarray:
+        return np.concatenate([np.ones((1, 7, 7)), np.zeros((1, 7, 7))])
+
+    def respond(self, template: object, image: np.ndarray) -> Response:
+        response = super().respond(template, image)
+        ones = response.embedding
+        return response._replace(embedding=np.concatenate([np.zeros_like(ones), ones]))
+
+
+def test_a_look_alike_is_not_taken_for_the_lost_target() -> None:
+    scores = [0.95, 0.1, 0.95, 0.95, 0.95]
+
+    def run(found_similarity: float) -> str:
+        class Twin(KnownTracker):
+            network = TwinMatcher(scores)
+
+        values = {"lost_threshold": 0.5, "found_threshold": 0.8, "learn_threshold": 1.0}
+        values["found_similarity"] = found_similarity
+        twin = Twin(DaSiamRpnParameters.from_mapping(values), "cpu")
+        twin.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+        return "".join("L" if twin.track(scene(START)).is_lost else "t" for _ in scores)
+
+    assert run(0.4) == "tLLLL"
+    assert run(-1.0) == "tLttt"
+
+
+def test_the_window_is_off_while_lost() -> None:
+    class Scripted(KnownTracker):
+        network = ScriptedMatcher([0.9, 0.1, 0.1, 0.1], corner=0.12)
+
+    scripted = Scripted(
+        DaSiamRpnParameters.from_mapping({"lost_threshold": 0.5, "found_threshold": 0.8}), "cpu"
+    )
+    scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+    # With the window the middle wins although the corner scores more; without it the corner does.
+    confidences = [scripted.track(scene(START)).confidence for _ in range(3)]
+    assert confidences == pytest.approx([0.9, 0.1, 0.12])
+
+
+def test_a_new_target_starts_afresh() -> None:
+    again = started()
+    for _ in range(5):
+        again.track(scene(None))
+    again.init(scene((700, 400), seed=1), Box.from_center(700, 400, SIDE, SIDE))
+    track = again.track(scene((705, 400), seed=1))
+    assert track.state is TrackState.TRACKING
+    assert track.box.center == pytest.approx((705, 400), abs=1.0)
+    assert track.search_region.width == pytest.approx(257 * again._pixel(track.box), rel=0.02)
+
+
+def test_same_input_same_boxes() -> None:
+    runs = []
+    for _ in range(2):
+        same = started()
+        places = [(310, 300), None, None, None, (400, 350), (404, 352)]
+        runs.append([same.track(scene(place)) for place in places])
+    assert runs[0] == runs[1]

@@ -1,0 +1,99 @@
+"""The growing search region: growth, coverage, bounded cost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from visual_tracker.boxes import Box
+from visual_tracker.crops import CropFrame, context_side
+from visual_tracker.models.geometry import ALEXNET, LITE, Geometry
+from visual_tracker.trackers.search_plan import (
+    frames_until_global,
+    lost_centers,
+    lost_frame,
+    tiles,
+)
+
+IMAGE = (1920, 1080)
+LARGEST = 641
+
+
+def centers_of(frame: CropFrame, geometry: Geometry) -> Box:
+    """Where a target's centre is seen in a crop."""
+    margin = geometry.kernel_span * frame.pixel
+    region = frame.region
+    return Box.from_center(*region.center, region.width - margin, region.height - margin)
+
+
+def test_the_region_grows_by_a_constant_step_around_the_last_place() -> None:
+    for lost in (1, 2, 3, 4):
+        frame = lost_frame((960, 540), 0.5, lost, 64, 10_000, LITE, IMAGE)
+        side = 208 + 64 * lost
+        assert frame.region.center == (960, 540)
+        assert side <= frame.width - 49 < side + 16
+        assert frame.width == frame.height
+        assert frame.pixel == 0.5
+
+
+def test_the_region_stays_in_the_image_and_ends_as_the_whole() -> None:
+    assert lost_centers((100, 50), 300, 640, 480) == Box(0, 0, 250, 200)
+    assert lost_centers((100, 50), 2000, 640, 480) == Box(0, 0, 640, 480)
+
+
+@given(st.floats(50, 2000), st.floats(50, 1200), st.floats(40, 900))
+def test_tiles_cover_and_do_not_overlap(width: float, height: float, largest: float) -> None:
+    region = Box(10, 20, width, height)
+    parts = tiles(region, (10, 20), largest)
+    assert sum(part.area for part in parts) == pytest.approx(region.area)
+    assert all(part.width <= largest * 1.001 and part.height <= largest * 1.001 for part in parts)
+    distances = [sum((a - b) ** 2 for a, b in zip(p.center, (10, 20), strict=True)) for p in parts]
+    assert distances == pytest.approx(sorted(distances))
+    # Fewest: with one row or column less, a tile would be too large.
+    columns = len({part.x for part in parts})
+    assert columns == 1 or width / (columns - 1) > largest
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.floats(0, 1920),
+    st.floats(0, 1080),
+    st.floats(12, 900),
+    st.floats(12, 900),
+    st.sampled_from([LITE, ALEXNET]),
+    st.integers(8, 200),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_every_place_of_a_full_hd_image_is_searched_at_bounded_cost(
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    geometry: Geometry,
+    growth: int,
+    target_x: float,
+    target_y: float,
+) -> None:
+    pixel = context_side(width, height) / geometry.template_size
+    first = frames_until_global((x, y), pixel, growth, geometry, IMAGE)
+    target = (target_x * IMAGE[0], target_y * IMAGE[1])
+    whole = tiles(Box(0, 0, *IMAGE), (x, y), (LARGEST - geometry.kernel_span) * pixel)
+    found = False
+    for lost in range(first, first + len(whole)):
+        frame = lost_frame((x, y), pixel, lost, growth, LARGEST, geometry, IMAGE)
+        assert max(frame.width, frame.height) < LARGEST + geometry.size_step
+        seen = centers_of(frame, geometry)
+        left, top, right, bottom = seen.xyxy
+        found |= left - 1e-6 <= target[0] <= right + 1e-6 and (
+            top - 1e-6 <= target[1] <= bottom + 1e-6
+        )
+    assert found
+
+
+def test_before_that_the_region_is_not_yet_the_whole() -> None:
+    first = frames_until_global((960, 540), 0.5, 64, LITE, IMAGE)
+    side = (208 + 64 * (first - 1)) * 0.5
+    assert lost_centers((960, 540), side, *IMAGE) != Box(0, 0, *IMAGE)
+    assert lost_centers((960, 540), side + 32, *IMAGE) == Box(0, 0, *IMAGE)

@@ -1,0 +1,138 @@
+"""What the Siamese trackers share: availability, devices, weights, bounds, determinism."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from visual_tracker import Box, TrackerUnavailableError, available_trackers, create_tracker
+from visual_tracker.models.weights import packaged_weights
+from visual_tracker.trackers import tracker_class
+
+NAMES = ("siamfc", "siamrpn", "dasiamrpn")
+
+
+def test_listing_the_trackers_imports_no_torch() -> None:
+    code = (
+        "import sys; from visual_tracker import available_trackers;"
+        "names = {t.name for t in available_trackers()};"
+        "assert {'siamfc', 'siamrpn', 'dasiamrpn'} <= names; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_torch_the_reason_says_what_to_install(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    reasons = {info.name: info.unavailable_reason for info in available_trackers()}
+    assert reasons[name] is not None
+    assert "install torch" in reasons[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_weights_file_is_named(name: str) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(TrackerUnavailableError, match=r"/no/such\.file"):
+        create_tracker(name, weights="/no/such.file")
+
+
+def test_a_network_without_weights_says_which_parameter_to_set() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(TrackerUnavailableError, match="set its parameter 'weights'"):
+        create_tracker("dasiamrpn", network="alexnet-vot")
+
+
+def test_wrong_weights_are_refused_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "w.model").write_bytes(b"rubbish")
+    with pytest.raises(TrackerUnavailableError, match="cannot be read as weights") as error:
+        create_tracker("siamrpn", network="alexnet-vot", weights=str(tmp_path / "w.model"))
+    assert "\n" not in str(error.value)
+
+
+def test_released_style_alexnet_weights_track(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from visual_tracker.models.networks import create_network
+
+    torch.manual_seed(0)
+    torch.save(create_network("siamrpn", "alexnet-vot").state_dict(), tmp_path / "w.model")
+    tracker = create_tracker("siamrpn", network="alexnet-vot", weights=str(tmp_path / "w.model"))
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    tracker.init(image, Box(100, 80, 50, 40))
+    track = tracker.track(image)
+    assert 0 <= track.confidence <= 1
+    assert track.search_region.width == pytest.approx(tracker._pixel(Box(0, 0, 50, 40)) * 271)
+
+
+def scene(x: float, y: float) -> np.ndarray:
+    """A textured target on a textured ground."""
+    rng = np.random.default_rng(3)
+    ground = cv2.resize(rng.integers(60, 120, (24, 32, 3), dtype=np.uint8), (320, 240))
+    target = cv2.resize(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8), (48, 40))
+    ground[round(y) : round(y) + 40, round(x) : round(x) + 48] = target
+    return ground
+
+
+packaged = [
+    name for name in NAMES if packaged_weights(tracker_class(name).kind, "lite") is not None
+]
+
+
+@pytest.mark.parametrize("name", packaged)
+def test_the_packaged_weights_follow_a_moving_target(name: str) -> None:
+    pytest.importorskip("torch")
+    tracker = create_tracker(name)
+    tracker.init(scene(80, 60), Box(80, 60, 48, 40))
+    for step in range(1, 11):
+        x, y = 80 + 6 * step, 60 + 4 * step
+        track = tracker.track(scene(x, y))
+        assert not track.is_lost
+        assert track.box.iou(Box(x, y, 48, 40)) > 0.4
+
+
+@pytest.mark.parametrize("name", packaged)
+def test_the_same_input_gives_the_same_boxes(name: str) -> None:
+    pytest.importorskip("torch")
+    runs = []
+    for _ in range(2):
+        tracker = create_tracker(name, "cpu")
+        tracker.init(scene(80, 60), Box(80, 60, 48, 40))
+        runs.append([tracker.track(scene(80 + 9 * step, 60)) for step in range(4)])
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("name", packaged)
+def test_devices_that_are_not_there_are_refused(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TrackerUnavailableError, match="no device 'toaster'"):
+        create_tracker(name, "toaster")
+    if not torch.cuda.is_available():
+        with pytest.raises(TrackerUnavailableError, match="no CUDA device"):
+            create_tracker(name, "cuda")
+
+
+@pytest.mark.parametrize("name", packaged)
+def test_a_target_at_the_border_and_a_tiny_one_keep_a_valid_box(name: str) -> None:
+    pytest.importorskip("torch")
+    image = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    for box in (
+        Box(-20, -10, 40, 40),
+        Box(150, 110, 10, 10),
+        Box(40, 40, 3, 4),
+        Box(0, 0, 160, 120),
+    ):
+        tracker = create_tracker(name)
+        tracker.init(image, box)
+        for _ in range(3):
+            track = tracker.track(image)
+            assert 0 <= track.box.center[0] <= 160
+            assert 0 <= track.box.center[1] <= 120
+            assert track.box.width <= 160
+            assert track.box.height <= 120

@@ -1,0 +1,118 @@
+"""SiamFC's scales, peak, window and template update, with responses that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from visual_tracker.boxes import Box
+from visual_tracker.images import Image
+from visual_tracker.models.geometry import LITE
+from visual_tracker.trackers.siamfc import SiamFcParameters, SiamFcTracker, _enlarged
+
+IMAGE = np.zeros((400, 400, 3), dtype=np.uint8)
+START = Box(170, 160, 60, 80)
+
+
+class PeakMatcher:
+    """Logits with one peak, at a cell of one of the scales."""
+
+    geometry = LITE
+
+    def __init__(self, scale: int, row: int, column: int, logit: float = 4.0) -> None:
+        self.place = scale, row, column
+        self.logit = logit
+        self.learned = 0
+
+    def learn(self, image: Image) -> np.ndarray:
+        assert image.shape == (129, 129, 3)
+        self.learned += 1
+        return np.full((1, 7, 7), float(self.learned), dtype=np.float32)
+
+    def respond(self, kernel: np.ndarray, images: list[Image]) -> np.ndarray:
+        assert all(image.shape == (257, 257, 3) for image in images)
+        logits = np.full((len(images), 27, 27), -8.0, dtype=np.float32)
+        logits[self.place] = self.logit
+        return logits
+
+
+def tracker(matcher: PeakMatcher, **changes: object) -> SiamFcTracker:
+    class Known(SiamFcTracker):
+        @classmethod
+        def unavailable_reason(cls, parameters: object = None) -> None:
+            return None
+
+        def _make_matcher(self) -> PeakMatcher:
+            return matcher
+
+    result = Known(SiamFcParameters.from_mapping({"window_influence": 0.0, **changes}), "cpu")
+    result.init(IMAGE, START)
+    return result
+
+
+@pytest.mark.parametrize(("row", "column"), [(13, 13), (10, 20), (26, 0)])
+def test_the_box_goes_where_the_peak_is(row: int, column: int) -> None:
+    followed = tracker(PeakMatcher(1, row, column))
+    pixel = followed._pixel(START)
+    box = followed.track(IMAGE).box
+    expected = (200 + (column - 13) * 8 * pixel, 200 + (row - 13) * 8 * pixel)
+    assert box.center == pytest.approx(expected, abs=0.5 * pixel)
+    assert (box.width, box.height) == pytest.approx((60, 80))
+
+
+@pytest.mark.parametrize(("scale", "power"), [(0, -1), (1, 0), (2, 1)])
+def test_the_size_follows_the_scale_at_its_rate(scale: int, power: int) -> None:
+    box = tracker(PeakMatcher(scale, 13, 13), scale_rate=0.5, scale_step=1.1).track(IMAGE).box
+    growth = 1 + 0.5 * (1.1**power - 1)
+    assert (box.width, box.height) == pytest.approx((60 * growth, 80 * growth))
+    assert box.center == pytest.approx((200, 200), abs=0.5)
+
+
+def test_another_scale_must_beat_the_penalty() -> None:
+    class Nearly(PeakMatcher):
+        def respond(self, kernel: np.ndarray, images: list[Image]) -> np.ndarray:
+            logits = np.full((3, 27, 27), -8.0, dtype=np.float32)
+            logits[1, 13, 13], logits[2, 13, 13] = 1.0, 1.05
+            return logits
+
+    assert tracker(Nearly(0, 0, 0), scale_penalty=0.9).track(IMAGE).box.width == pytest.approx(60)
+    assert tracker(Nearly(0, 0, 0), scale_penalty=1.0).track(IMAGE).box.width > 60
+
+
+def test_the_window_prefers_the_middle() -> None:
+    class Two(PeakMatcher):
+        def respond(self, kernel: np.ndarray, images: list[Image]) -> np.ndarray:
+            logits = np.full((3, 27, 27), -8.0, dtype=np.float32)
+            logits[1, 13, 13], logits[1, 3, 3] = 2.0, 2.5
+            return logits
+
+    assert tracker(Two(0, 0, 0)).track(IMAGE).box.center[0] < 150
+    with_window = tracker(Two(0, 0, 0), window_influence=0.3).track(IMAGE)
+    assert with_window.box.center == pytest.approx((200, 200), abs=1)
+
+
+def test_confidence_is_the_peaks_probability_and_below_the_threshold_is_lost() -> None:
+    held = tracker(PeakMatcher(1, 13, 13, logit=2.0)).track(IMAGE)
+    assert held.confidence == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-4)
+    assert not held.is_lost
+    lost = tracker(PeakMatcher(1, 5, 5, logit=-2.0)).track(IMAGE)
+    assert lost.is_lost
+    assert lost.box == START
+
+
+def test_the_template_is_updated_only_if_asked_and_confident() -> None:
+    still = tracker(PeakMatcher(1, 13, 13))
+    still.track(IMAGE)
+    assert still._kernel.max() == 1
+    updated = tracker(PeakMatcher(1, 13, 13), template_rate=0.25)
+    updated.track(IMAGE)
+    assert updated._kernel.max() == pytest.approx(0.75 * 1 + 0.25 * 2)
+    unsure = tracker(PeakMatcher(1, 13, 13, logit=0.5), template_rate=0.25)
+    unsure.track(IMAGE)
+    assert unsure._kernel.max() == 1
+
+
+def test_enlarging_keeps_the_centres_of_cells() -> None:
+    response = np.random.default_rng(0).normal(size=(27, 27)).astype(np.float32)
+    fine = _enlarged(response, (417, 417))
+    assert np.abs(fine[::16, ::16] - response).max() < 1e-5

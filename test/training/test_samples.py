@@ -1,0 +1,167 @@
+"""From pairs to arrays: boxes stay on their pixels, targets are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from test.training.factories import TINY, plain_recipe, write_native
+from visual_tracker.boxes import Box
+from visual_tracker.models.anchors import anchor_grid, decode
+from visual_tracker.models.geometry import LITE
+from visual_tracker.training import augment
+from visual_tracker.training.data import read_collection
+from visual_tracker.training.images import ImageStore
+from visual_tracker.training.pairs import make_sampler
+from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.samples import (
+    AnchorTargets,
+    RadiusTargets,
+    SampleError,
+    SampleMaker,
+)
+
+
+def maker(folder: Path, recipe: Recipe) -> SampleMaker:
+    sampler, _ = make_sampler(read_collection(folder), recipe)
+    return SampleMaker(sampler, ImageStore(), TINY, AnchorTargets(TINY, recipe), recipe)
+
+
+def test_the_box_stays_on_the_target(tmp_path: Path) -> None:
+    # Without augmentation of colours, the crop around the box must look like the template.
+    folder = write_native(tmp_path)
+    recipe = plain_recipe(template_shift=0.0, template_scale=0.0, search_scale=0.2, stretch=0.2)
+    samples = maker(folder, recipe)
+    for number in range(20):
+        sample = samples.make(number)
+        template, search = sample.template.transpose(1, 2, 0), sample.search.transpose(1, 2, 0)
+        x, y, width, height = sample.box + np.array([64.5, 64.5, 0, 0])
+        part = search[
+            round(y - height / 2) : round(y + height / 2),
+            round(x - width / 2) : round(x + width / 2),
+        ]
+        if min(part.shape[:2]) < 10:
+            continue  # cut by the crop's border
+        middle = template[17:48, 17:48]
+        resized = np.asarray(
+            augment.cv2.resize(middle, part.shape[1::-1], interpolation=augment.cv2.INTER_AREA)
+        )
+        assert np.abs(resized.astype(int) - part.astype(int)).mean() < 40
+
+
+def test_a_sample_depends_on_its_number_alone(tmp_path: Path) -> None:
+    folder = write_native(tmp_path)
+    one, two = (
+        maker(folder, Recipe(validation_share=0.0)),
+        maker(folder, Recipe(validation_share=0.0)),
+    )
+    two.make(5)
+    for first, second in zip(one.make(3), two.make(3), strict=True):
+        assert np.array_equal(first, second)
+    assert not np.array_equal(one.make(3).search, one.make(4).search)
+
+
+def test_positive_anchors_decode_to_the_box(tmp_path: Path) -> None:
+    sample = maker(write_native(tmp_path), plain_recipe()).make(0)
+    boxes = decode(anchor_grid(*sample.labels.shape[1:], 8), sample.deltas)
+    positive = sample.labels == 1
+    assert positive.any()
+    assert boxes[:, positive] == pytest.approx(
+        np.tile(sample.box[:, None], positive.sum()), abs=1e-3
+    )
+
+
+def test_negative_pairs_have_no_positive_anchor() -> None:
+    labels, deltas = AnchorTargets(LITE, Recipe())(None)
+    assert set(np.unique(labels)) == {0}
+    assert labels.shape == (5, 27, 27)
+    assert not deltas.any()
+
+
+def test_anchor_labels_by_overlap() -> None:
+    labels, _ = AnchorTargets(LITE, Recipe())((0.0, 0.0, 64.0, 64.0))
+    assert labels[2, 13, 13] == 1  # the same box
+    assert labels[2, 13, 14] == 1  # 8 px aside: IoU 56 / 72
+    assert labels[2, 13, 16] == -1  # 24 px aside: IoU 40 / 88
+    assert labels[2, 13, 17] == -1  # 32 px aside: IoU 1 / 3
+    assert labels[2, 13, 18] == 0  # 40 px aside: IoU 24 / 104
+    assert labels[0, 0, 0] == 0
+
+
+def test_an_odd_shape_still_has_its_best_anchor() -> None:
+    labels, _ = AnchorTargets(LITE, Recipe())((3.0, 0.0, 200.0, 12.0))
+    assert (labels == 1).sum() == 1
+
+
+def test_cells_within_the_radius_are_positive() -> None:
+    labels, deltas = RadiusTargets(LITE, Recipe(radius=16.0))((8.0, 0.0, 30.0, 30.0))
+    assert labels.shape == (1, 27, 27)
+    assert deltas.size == 0
+    positive = np.argwhere(labels[0] == 1)
+    distances = np.hypot((positive[:, 1] - 13) * 8 - 8, (positive[:, 0] - 13) * 8)
+    assert distances.max() == 16
+    assert len(positive) == 13  # lattice points within two cells
+    assert not RadiusTargets(LITE, Recipe())(None)[0].any()
+
+
+def test_corrupt_images_are_skipped_and_counted(tmp_path: Path) -> None:
+    folder = write_native(tmp_path)
+    (folder / "videos" / "v0_1.png").write_bytes(b"rubbish")
+    recipe = plain_recipe(video_share=1.0)
+    sampler, _ = make_sampler(read_collection(folder), recipe)
+    images = ImageStore()
+    samples = SampleMaker(sampler, images, TINY, AnchorTargets(TINY, recipe), recipe)
+    for number in range(30):
+        samples.make(number)
+    assert {path.name for path in images.corrupt} == {"v0_1.png"}
+
+
+def test_nothing_but_corrupt_images_is_an_error(tmp_path: Path) -> None:
+    folder = write_native(tmp_path, stills=0)
+    for path in (folder / "videos").iterdir():
+        path.write_bytes(b"rubbish")
+    with pytest.raises(SampleError, match="check the data"):
+        maker(folder, plain_recipe()).make(0)
+
+
+def test_the_image_budget_is_kept(tmp_path: Path) -> None:
+    folder = write_native(tmp_path, videos=1, stills=0)
+    paths = list(read_collection(folder).paths())
+    store = ImageStore(budget=2 * 120 * 160 * 3)
+    store.preload(paths)
+    assert len(store._kept) == 2
+    assert store.get(paths[0]) is store.get(paths[0])
+    assert store.get(paths[-1]) is not None
+
+
+def test_pasted_objects_keep_their_outline_and_their_distance() -> None:
+    rng = np.random.default_rng(0)
+    image = np.full((50, 60, 3), 200, dtype=np.uint8)
+    part, mask = augment.cut_out(image, Box(10, 10, 20, 20), ((10, 10, 30, 10, 10, 30),))
+    ground = np.zeros((40, 40, 3), dtype=np.uint8)
+    augment.paste(ground, part, mask, Box(30, 5, 20, 20))
+    assert ground[6, 31, 0] == 200
+    assert ground[24, 39, 0] == 0  # outside the triangle
+    assert ground[:, :30].max() == 0
+    target = Box(50, 50, 30, 30)
+    for _ in range(20):
+        place = augment.distractor_place(target, 129, rng)
+        assert place is None or place.iou(target) == 0
+        hidden = augment.occluder_place(target, rng).intersection_area(target) / target.area
+        assert 0.15 < hidden < 0.55
+
+
+def test_blur_keeps_brightness_and_grey_keeps_channels() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for length in (3, 7, 11):
+        for angle in (0.0, 0.7, 1.57, 3.0):
+            blurred = augment.motion_blurred(image, length, angle)
+            assert blurred.mean() == pytest.approx(image.mean(), abs=2)
+            assert blurred.std() < image.std()
+    grey = augment.grey(image)
+    assert np.array_equal(grey[:, :, 0], grey[:, :, 2])

@@ -1,0 +1,113 @@
+"""`visual-tracker train`: train the networks of the deep trackers."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from visual_tracker.parameters import ParameterError
+from visual_tracker.sources import SourceError
+from visual_tracker.trackers import TrackerUnavailableError
+
+if TYPE_CHECKING:
+    from visual_tracker.training.recipe import Recipe
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["siamfc", "siamrpn"]))
+@click.option("--network", default="lite", show_default=True, help="Name of the network.")
+@click.option(
+    "--data", "folders", multiple=True, required=True, type=_FOLDER,
+    help="Folder of boxed videos or stills; repeat to join several.",
+)  # fmt: skip
+@click.option(
+    "--output", required=True, type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for checkpoint, log.csv and weights; a run found there is resumed.",
+)  # fmt: skip
+@click.option("--initial", type=_FILE, help="Weights to start from instead of ImageNet's.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE",
+    help="Change a setting of the recipe; repeat for more (docs/training.md lists them).",
+)  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--workers", default=1, show_default=True, help="Processes that make samples.")
+@click.option("--threads", default=0, help="CPU threads; 0 takes torch's choice.")
+@click.option(
+    "--image-memory", default=4.0, show_default=True, help="GiB of decoded images to keep."
+)
+def command(
+    kind: str,
+    network: str,
+    folders: tuple[Path, ...],
+    output: Path,
+    initial: Path | None,
+    settings: tuple[str, ...],
+    device: str,
+    workers: int,
+    threads: int,
+    image_memory: float,
+) -> None:
+    """Train the network of KIND on boxed videos and stills.
+
+    Interrupt it at any time; the same command goes on from the last checkpoint. Under torchrun it
+    trains on several GPUs.
+
+    \b
+    Examples:
+      visual-tracker train siamrpn --data ../shared/data/training --output runs/lite
+      torchrun --nproc-per-node 4 -m visual_tracker.cli train siamrpn --data /data/got10k/train \\
+          --data /data/coco --output runs/big --set steps=100000 --set batch=256
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        import torch
+
+        from visual_tracker.models.efficientnet_lite import PretrainedError
+        from visual_tracker.training import run, trainer
+    except ImportError as error:
+        raise TrackerUnavailableError(
+            f"training needs {error.name}; install visual_tracker[train]"
+        ) from None
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        machine = trainer.Machine.from_environment(device, workers)
+        training = run.prepare(
+            kind,
+            network,
+            run.read_collections(folders),
+            read_recipe(settings),
+            output,
+            machine,
+            int(image_memory * 2**30),
+            initial,
+        )
+    except (trainer.CheckpointError, PretrainedError) as error:
+        raise SourceError(str(error)) from None
+    training.run()
+    if machine.rank == 0:
+        run.save_weights(training, output / run.WEIGHTS)
+        click.echo(f"weights: {output / run.WEIGHTS}")
+
+
+def read_recipe(settings: tuple[str, ...]) -> Recipe:
+    """Read `--set NAME=VALUE` options over the recipe's defaults.
+
+    Raises:
+        ParameterError: if a setting is malformed, unknown or out of range.
+    """
+    from visual_tracker.training.recipe import Recipe
+
+    values = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ParameterError(f"cannot read --set {setting!r}; write --set NAME=VALUE")
+        values[name] = Recipe.spec(name).parse(text)
+    return Recipe.from_mapping(values)

@@ -1,0 +1,1 @@
+"""The networks, their anchors and their weights; importing this package needs no torch."""

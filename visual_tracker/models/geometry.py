@@ -1,0 +1,60 @@
+"""The sizes that tie a network's response map to its crops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class GeometryError(ValueError):
+    """A crop size that a network cannot take; the message names the sizes that it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Sizes of a Siamese network, in crop pixels.
+
+    Attributes:
+        template_size: side of the template crop.
+        search_size: side of the search crop of short-term tracking.
+        stride: crop pixels between two cells of the response map.
+        kernel_span: crop pixels that a cell's window covers: the map of a search crop of side s
+            has (s - kernel_span) / stride + 1 cells a side, and its middle is the crop's centre.
+        size_step: search sizes are `search_size` plus or minus multiples of this.
+    """
+
+    template_size: int
+    search_size: int
+    stride: int
+    kernel_span: int
+    size_step: int
+
+    def response_size(self, search_size: int) -> int:
+        """Cells a side of the response map of a search crop.
+
+        Raises:
+            GeometryError: if the network has no centred map for that size.
+        """
+        off_grid = (search_size - self.search_size) % self.size_step
+        if off_grid or search_size < self.kernel_span:
+            raise GeometryError(
+                f"a search size of {search_size} does not fit; use {self.search_size} plus or "
+                f"minus multiples of {self.size_step}"
+            )
+        return (search_size - self.kernel_span) // self.stride + 1
+
+    def fitting_size(self, size: float) -> int:
+        """The smallest search size that fits and is at least `size` and one cell."""
+        smallest = self.search_size - (self.search_size - self.kernel_span) // self.size_step * (
+            self.size_step
+        )
+        # A size that rounding put a hair above a step must not cost a whole step more.
+        steps = max(0, -(-(size - smallest - 1e-6) // self.size_step))
+        return int(smallest + steps * self.size_step)
+
+
+#: the paper's network: nothing is padded, so the whole template is the kernel
+ALEXNET = Geometry(template_size=127, search_size=271, stride=8, kernel_span=127, size_step=8)
+
+#: ours: crops of 16 n + 1 pixels keep every stride's grid centred on the crop although the
+#: convolutions are padded; the kernel is the middle 7x7 cells of the template
+LITE = Geometry(template_size=129, search_size=257, stride=8, kernel_span=49, size_step=16)

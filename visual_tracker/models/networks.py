@@ -1,0 +1,37 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from visual_tracker.models.alexnet import AlexNetSiamRpn
+from visual_tracker.models.siamfc import LiteSiamFc
+from visual_tracker.models.siamrpn import LiteSiamRpn
+from visual_tracker.parameters import ParameterError
+
+NETWORKS: dict[tuple[str, str], Callable[[], nn.Module]] = {
+    ("siamrpn", "lite"): LiteSiamRpn,
+    ("siamrpn", "alexnet-vot"): AlexNetSiamRpn,
+    ("siamrpn", "alexnet-otb"): AlexNetSiamRpn,
+    ("siamrpn", "alexnet-big"): partial(AlexNetSiamRpn, scale=2),
+    ("siamfc", "lite"): LiteSiamFc,
+}
+
+
+def create_network(kind: str, name: str) -> nn.Module:
+    """Make an untrained network.
+
+    Args:
+        kind: "siamrpn" or "siamfc".
+        name: of the network, like "lite".
+
+    Raises:
+        ParameterError: if there is none of that kind and name.
+    """
+    if (kind, name) not in NETWORKS:
+        known = ", ".join(other for its_kind, other in NETWORKS if its_kind == kind)
+        raise ParameterError(f"there is no {kind} network '{name}'; known: {known or 'none'}")
+    return NETWORKS[kind, name]()

@@ -1,0 +1,181 @@
+"""`lite`: our small SiamRPN on an EfficientNet-Lite0 trunk, and what every SiamRPN network offers.
+
+The head follows SiamRPN++ (Li et al., CVPR 2019): depthwise cross-correlation, then 1x1
+convolutions to two class scores and four deltas for each of the five anchors of SiamRPN.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from visual_tracker.models.anchors import RATIOS
+from visual_tracker.models.correlation import depthwise_correlation
+from visual_tracker.models.efficientnet_lite import EfficientNetLite0
+from visual_tracker.models.geometry import LITE, Geometry
+
+ANCHORS = len(RATIOS)
+
+
+class Template(NamedTuple):
+    """What the network keeps of a template crop.
+
+    Attributes:
+        classification: kernel of the classification branch, (B, ., h, w).
+        regression: kernel of the regression branch, (B, ., h, w).
+        embedding: phi(z), features comparable with windows of a search crop's, (B, C, h, w).
+    """
+
+    classification: Tensor
+    regression: Tensor
+    embedding: Tensor
+
+
+class Proposals(NamedTuple):
+    """What the network makes of a search crop.
+
+    Attributes:
+        logits: background and target, (B, 2, 5, H, W).
+        deltas: (B, 4, 5, H, W), see `visual_tracker.models.anchors`.
+        embedding: phi(x); the window of cell (i, j) is ``[i : i + h, j : j + w]``.
+    """
+
+    logits: Tensor
+    deltas: Tensor
+    embedding: Tensor
+
+
+class SiamRpnNetwork(nn.Module):
+    """Base of the SiamRPN networks; images are (B, 3, S, S) BGR in 0..255, not normalised."""
+
+    geometry: Geometry
+
+    @abstractmethod
+    def learn(self, image: Tensor) -> Template:
+        """Turn template crops into kernels."""
+
+    @abstractmethod
+    def trunk_parts(self) -> list[nn.Module]:
+        """The trunk's parts in the order in which training releases them: the last first."""
+
+    @abstractmethod
+    def propose(self, template: Template, image: Tensor) -> Proposals:
+        """Find the templates in search crops (B crops and B templates, or one template)."""
+
+    def forward(self, template_image: Tensor, search_image: Tensor) -> Proposals:
+        """Both in one call, as training and DistributedDataParallel need it."""
+        return self.propose(self.learn(template_image), search_image)
+
+
+def center_window(features: Tensor, size: int) -> Tensor:
+    """The middle `size` x `size` cells of (B, C, H, W)."""
+    top = (features.shape[2] - size) // 2
+    left = (features.shape[3] - size) // 2
+    return features[:, :, top : top + size, left : left + size]
+
+
+class Neck(nn.Module):
+    """Features of strides 8 and 16 joined at stride 8.
+
+    The coarse map is enlarged with aligned corners, which is exact for the centred grids.
+    """
+
+    def __init__(self, fine: int, coarse: int, channels: int) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(fine, channels, 1, bias=False)
+        self.coarse = nn.Conv2d(coarse, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """Join (B, fine, H, W) and (B, coarse, h, w) to (B, channels, H, W)."""
+        enlarged = functional.interpolate(
+            self.coarse(coarse), size=fine.shape[2:], mode="bilinear", align_corners=True
+        )
+        joined: Tensor = self.norm(self.fine(fine) + enlarged)
+        return joined
+
+
+def _separable(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+    )
+
+
+class DepthwiseHead(nn.Module):
+    """One branch: features of both sides, their correlation, and 1x1 convolutions on it."""
+
+    def __init__(self, channels: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.kernel_size = kernel
+        self.kernel = _separable(channels)
+        self.search = _separable(channels)
+        self.norm = nn.BatchNorm2d(channels)
+        self.head = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, outputs, 1),
+        )
+
+    def learn(self, features: Tensor) -> Tensor:
+        """Kernel of template features."""
+        return center_window(self.kernel(features), self.kernel_size)
+
+    def forward(self, kernel: Tensor, features: Tensor) -> Tensor:
+        """Outputs of search features."""
+        result: Tensor = self.head(self.norm(depthwise_correlation(self.search(features), kernel)))
+        return result
+
+
+class LiteSiamRpn(SiamRpnNetwork):
+    """EfficientNet-Lite0 trunk, joined features, two depthwise heads.
+
+    Args:
+        channels: width of neck and heads.
+    """
+
+    geometry = LITE
+    kernel_size = (LITE.kernel_span - 1) // LITE.stride + 1
+
+    def __init__(self, channels: int = 192) -> None:
+        super().__init__()
+        self.trunk = EfficientNetLite0()
+        self.neck = Neck(*EfficientNetLite0.channels, channels)
+        self.classification = DepthwiseHead(channels, 2 * ANCHORS, self.kernel_size)
+        self.regression = DepthwiseHead(channels, 4 * ANCHORS, self.kernel_size)
+
+    def trunk_parts(self) -> list[nn.Module]:
+        """Stages from the last to the first, then the stem."""
+        return self.trunk.parts()
+
+    def features(self, image: Tensor) -> Tensor:
+        """phi: (B, 3, 16 n + 1, 16 m + 1) BGR to (B, channels, 2 n + 1, 2 m + 1)."""
+        result: Tensor = self.neck(*self.trunk(image))
+        return result
+
+    def learn(self, image: Tensor) -> Template:
+        """Turn template crops into kernels."""
+        features = self.features(image)
+        return Template(
+            self.classification.learn(features),
+            self.regression.learn(features),
+            center_window(features, self.kernel_size),
+        )
+
+    def propose(self, template: Template, image: Tensor) -> Proposals:
+        """Find the templates in search crops."""
+        features = self.features(image)
+        logits = self.classification(template.classification, features)
+        deltas = self.regression(template.regression, features)
+        rows, columns = logits.shape[2:]
+        return Proposals(
+            logits.view(-1, 2, ANCHORS, rows, columns),
+            deltas.view(-1, 4, ANCHORS, rows, columns),
+            features,
+        )

@@ -1,0 +1,107 @@
+"""The matchers on torch, eager."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from visual_tracker.images import Image
+from visual_tracker.models.loading import load_weights
+from visual_tracker.models.matchers import FloatArray, Response
+from visual_tracker.models.networks import create_network
+from visual_tracker.models.siamfc import LiteSiamFc
+from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
+
+
+def load_network(kind: str, name: str, path: Path) -> nn.Module:
+    """A network with its weights, ready to run: eval mode, batch norms folded.
+
+    Raises:
+        ParameterError: if there is no such network.
+        WeightsError: if the file cannot be used.
+    """
+    network = create_network(kind, name)
+    load_weights(network, path)
+    return folded(network.eval()).to(memory_format=torch.channels_last)
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy in which each batch norm right after a convolution of a Sequential is folded in."""
+    network = copy.deepcopy(network).requires_grad_(False)
+    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        for index in range(len(sequence) - 1):
+            convolution, norm = sequence[index], sequence[index + 1]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                sequence[index] = fuse_conv_bn_eval(convolution, norm)
+                sequence[index + 1] = nn.Identity()
+    return network
+
+
+def _to_tensor(images: list[Image], device: str) -> Tensor:
+    """BGR uint8 images to float (N, 3, height, width) in 0..255, channels last."""
+    batch = torch.from_numpy(np.stack(images)).to(device)
+    return batch.permute(0, 3, 1, 2).float()
+
+
+class TorchProposalMatcher:
+    """A SiamRPN network on torch.
+
+    Args:
+        network: in eval mode.
+        device: torch device.
+    """
+
+    def __init__(self, network: SiamRpnNetwork, device: str) -> None:
+        self._network = network.to(device)
+        self._device = device
+        self.geometry = network.geometry
+
+    @torch.inference_mode()
+    def learn(self, image: Image) -> Template:
+        """Template of a crop."""
+        return self._network.learn(_to_tensor([image], self._device))
+
+    def embedding(self, template: Template) -> FloatArray:
+        """phi(z), (C, h, w)."""
+        return cast(FloatArray, template.embedding[0].cpu().numpy())
+
+    @torch.inference_mode()
+    def respond(self, template: Template, image: Image) -> Response:
+        """Answer to a search crop."""
+        proposals = self._network.propose(template, _to_tensor([image], self._device))
+        scores = proposals.logits.softmax(dim=1)[0, 1]
+        arrays = (scores, proposals.deltas[0], proposals.embedding[0])
+        return Response(*(array.cpu().numpy() for array in arrays))
+
+
+class TorchResponseMatcher:
+    """A SiamFC network on torch.
+
+    Args:
+        network: in eval mode.
+        device: torch device.
+    """
+
+    def __init__(self, network: LiteSiamFc, device: str) -> None:
+        self._network = network.to(device)
+        self._device = device
+        self.geometry = network.geometry
+
+    @torch.inference_mode()
+    def learn(self, image: Image) -> FloatArray:
+        """Kernel of a crop."""
+        kernel = self._network.learn(_to_tensor([image], self._device))
+        return cast(FloatArray, kernel[0].cpu().numpy())
+
+    @torch.inference_mode()
+    def respond(self, kernel: FloatArray, images: list[Image]) -> FloatArray:
+        """Logits of search crops."""
+        weight = torch.from_numpy(kernel)[None].to(self._device)
+        response = self._network.respond(weight, _to_tensor(images, self._device))
+        return cast(FloatArray, response[:, 0].cpu().numpy())

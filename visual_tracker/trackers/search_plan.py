@@ -1,0 +1,99 @@
+"""Where to search while the target is lost: a region that grows until it covers the whole image.
+
+Zhu et al., ECCV 2018, section 3.4 ("local-to-global"): the search region grows by a constant step
+each frame. The scale stays that of the template, so the region in network pixels would grow without
+bound in a large image. The cost of a frame is bounded by tiles: the region is divided into the
+fewest equal tiles of at most a given size, and each frame searches one of them, in turn. A small
+region is one tile and is searched in every frame.
+
+All of it speaks of where the target's *centre* may be. A crop of side s covers centres in its
+middle s - kernel_span pixels, so tiles overlap by kernel_span and reach beyond the image's border.
+"""
+
+from __future__ import annotations
+
+import math
+
+from visual_tracker.boxes import Box
+from visual_tracker.crops import CropFrame
+from visual_tracker.models.geometry import Geometry
+
+
+def lost_centers(
+    center: tuple[float, float], side: float, image_width: int, image_height: int
+) -> Box:
+    """The part of the image in which the target's centre is searched.
+
+    Args:
+        center: where the target was last seen; inside the image.
+        side: side of the square around it, in image pixels.
+        image_width: in pixels.
+        image_height: in pixels.
+    """
+    image = Box(0, 0, image_width, image_height)
+    square = Box.from_center(*center, side, side)
+    if square.intersection_area(image) <= 0:
+        return image
+    return square.clipped(image_width, image_height)
+
+
+def tiles(region: Box, center: tuple[float, float], largest: float) -> list[Box]:
+    """The fewest equal tiles of at most `largest` pixels a side that cover a region.
+
+    Returns:
+        The tiles, nearest to `center` first.
+    """
+    columns = max(1, math.ceil(region.width / largest - 1e-9))
+    rows = max(1, math.ceil(region.height / largest - 1e-9))
+    width, height = region.width / columns, region.height / rows
+    result = [
+        Box(region.x + column * width, region.y + row * height, width, height)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    return sorted(result, key=lambda tile: math.dist(tile.center, center))
+
+
+def lost_frame(
+    center: tuple[float, float],
+    pixel: float,
+    frames_lost: int,
+    growth: int,
+    largest: int,
+    geometry: Geometry,
+    image_size: tuple[int, int],
+) -> CropFrame:
+    """The crop to search in the n-th frame after the loss.
+
+    Args:
+        center: where the target was last seen.
+        pixel: image pixels a crop pixel, as the template's size asks for.
+        frames_lost: n, 1 for the first frame after the one in which the target was lost.
+        growth: step a frame of the region's side, in crop pixels.
+        largest: largest side of a crop, in crop pixels.
+        geometry: of the network.
+        image_size: width and height in pixels.
+    """
+    reach = geometry.search_size - geometry.kernel_span + growth * frames_lost
+    region = lost_centers(center, reach * pixel, *image_size)
+    parts = tiles(region, center, (largest - geometry.kernel_span) * pixel)
+    tile = parts[(frames_lost - 1) % len(parts)]
+    width, height = (
+        geometry.fitting_size(side / pixel + geometry.kernel_span)
+        for side in (tile.width, tile.height)
+    )
+    return CropFrame(*tile.center, pixel, width, height)
+
+
+def frames_until_global(
+    center: tuple[float, float],
+    pixel: float,
+    growth: int,
+    geometry: Geometry,
+    image_size: tuple[int, int],
+) -> int:
+    """In which frame after the loss the region first covers the whole image."""
+    width, height = image_size
+    farthest = max(center[0], width - center[0], center[1], height - center[1])
+    reach = geometry.search_size - geometry.kernel_span
+    return max(1, math.ceil((2 * farthest / pixel - reach) / growth))

@@ -1,0 +1,116 @@
+"""SiamRPN: one template, region proposals, penalty and window; it never admits a loss.
+
+Li et al., "High Performance Visual Tracking with Siamese Region Proposal Network", CVPR 2018.
+Confidence is the network's probability of the proposal chosen. The state is LOST below
+`lost_threshold`, where the box is frozen and the search goes on around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from visual_tracker.boxes import Box
+from visual_tracker.crops import CropFrame, take_crop
+from visual_tracker.images import Image, size_of
+from visual_tracker.models.matchers import Response
+from visual_tracker.parameters import Applies, parameter
+from visual_tracker.trackers.base import Track, TrackState
+from visual_tracker.trackers.score_map import (
+    FloatArray,
+    Proposals,
+    change_penalty,
+    cosine_window,
+    decode_response,
+)
+from visual_tracker.trackers.siamese import SiameseParameters, SiameseTracker
+
+
+@dataclass(frozen=True)
+class SiamRpnParameters(SiameseParameters):
+    """Parameters of SiamRPN; the defaults were chosen on held-out training videos for `lite`."""
+
+    network: str = parameter(
+        "lite",
+        "lite comes with weights; alexnet-* take the DaSiamRPN authors' files by 'weights'.",
+        choices=("lite", "alexnet-vot", "alexnet-otb", "alexnet-big"),
+        applies=Applies.AT_RESTART,
+    )
+    window_influence: float = parameter(
+        0.45, "Weight of the cosine window against the score.", minimum=0.0, maximum=1.0
+    )
+    penalty: float = parameter(
+        0.15, "Strength of the penalty on change of size and ratio.", minimum=0.0, maximum=2.0
+    )
+    size_rate: float = parameter(
+        0.5, "How fast the size follows, at full score.", minimum=0.0, maximum=1.0
+    )
+    lost_threshold: float = parameter(
+        0.4, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
+    )
+
+
+class Ranked(NamedTuple):
+    """Proposals of a crop with what ranks them.
+
+    Attributes:
+        proposals: decoded.
+        penalty: (N,), of each proposal.
+        ranks: (N,), penalised and windowed scores.
+        response: the network's answer.
+    """
+
+    proposals: Proposals
+    penalty: FloatArray
+    ranks: FloatArray
+    response: Response
+
+
+class SiamRpnTracker(SiameseTracker):
+    """SiamRPN."""
+
+    name = "siamrpn"
+    kind = "siamrpn"
+    summary = "SiamRPN: Siamese network with region proposals, short-term (CPU, CUDA)"
+    parameters_class = SiamRpnParameters
+
+    def _init(self, image: Image, box: Box) -> None:
+        self._template = self._start(image, box)
+
+    def _track(self, image: Image, last: Track) -> Track:
+        frame = self._local_frame(last.box)
+        ranked = self._search(image, frame, last.box, self.parameters.window_influence)
+        chosen = int(ranked.ranks.argmax())
+        confidence = float(ranked.proposals.scores[chosen])
+        if confidence < self.parameters.lost_threshold:
+            return Track(last.box, confidence, TrackState.LOST, frame.region)
+        box = self._updated(frame, ranked, chosen, last.box, size_of(image))
+        return Track(box, confidence, TrackState.TRACKING, frame.region)
+
+    def _search(self, image: Image, frame: CropFrame, box: Box, window_influence: float) -> Ranked:
+        """Ask the network about a crop and rank its proposals against the last box."""
+        response = self.matcher.respond(self._template, take_crop(image, frame, self._padding))
+        proposals = decode_response(response, self.geometry.stride)
+        width, height = box.width / frame.pixel, box.height / frame.pixel
+        penalty = change_penalty(proposals.boxes, width, height, self.parameters.penalty)
+        ranks = proposals.scores * penalty
+        if window_influence > 0:
+            window = cosine_window(*proposals.shape, len(response.scores))
+            ranks = ranks * (1 - window_influence) + window * window_influence
+        return Ranked(proposals, np.asarray(penalty), ranks, response)
+
+    def _updated(
+        self, frame: CropFrame, ranked: Ranked, chosen: int, box: Box, image_size: tuple[int, int]
+    ) -> Box:
+        """The new box: the proposal's place, and a size between the last one and its own."""
+        x, y, width, height = (float(value) for value in ranked.proposals.boxes[:, chosen])
+        rate = float(ranked.penalty[chosen] * ranked.proposals.scores[chosen])
+        rate *= self.parameters.size_rate
+        center = frame.to_image(x + frame.width / 2, y + frame.height / 2)
+        size = (
+            box.width + rate * (width * frame.pixel - box.width),
+            box.height + rate * (height * frame.pixel - box.height),
+        )
+        return self._bounded(center, size, image_size)

@@ -1,0 +1,1 @@
+"""Training: data, pairs, augmentation, losses and the loop."""

@@ -1,0 +1,48 @@
+"""Decoded images, kept in memory as far as a budget allows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+
+from visual_tracker.images import Image
+
+log = logging.getLogger(__name__)
+
+
+class ImageStore:
+    """Images by path. A corrupt one is reported once, counted, and None from then on.
+
+    Args:
+        budget: bytes of decoded images to keep; further ones are decoded at every use.
+    """
+
+    def __init__(self, budget: int = 0) -> None:
+        self._budget = budget
+        self._kept: dict[Path, Image] = {}
+        self.corrupt: set[Path] = set()
+
+    def preload(self, paths: Iterable[Path]) -> None:
+        """Decode images until the budget is spent (before worker processes start: they share)."""
+        for path in paths:
+            if self._budget <= 0:
+                return
+            image = self.get(path)
+            if image is not None:
+                self._kept[path] = image
+                self._budget -= image.nbytes
+
+    def get(self, path: Path) -> Image | None:
+        """The image as BGR uint8 (height, width, 3), or None if it cannot be read."""
+        if path in self._kept:
+            return self._kept[path]
+        if path in self.corrupt:
+            return None
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            self.corrupt.add(path)
+            log.warning("skipped %s: it cannot be read as an image", path)
+        return image

@@ -1,0 +1,105 @@
+"""What a training run does, as one dataclass: the one source of its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visual_tracker.parameters import Parameters, parameter
+
+
+@dataclass(frozen=True)
+class Recipe(Parameters):
+    """Everything but data, network and folders; kept in every checkpoint."""
+
+    seed: int = parameter(0, "Seed of every random choice.", minimum=0)
+    steps: int = parameter(2000, "Optimiser steps.", minimum=1)
+    batch: int = parameter(32, "Pairs a step, over all processes.", minimum=1)
+    accumulate: int = parameter(1, "Forward passes a step; saves memory.", minimum=1)
+
+    learning_rate: float = parameter(1e-3, "Peak rate of neck and heads.", minimum=0.0)
+    trunk_rate: float = parameter(1e-4, "Peak rate of the released trunk layers.", minimum=0.0)
+    final_rate: float = parameter(0.01, "Last rate as a share of the peak.", minimum=0.0)
+    warmup: float = parameter(0.03, "Share of the steps that warm up.", minimum=0.0, maximum=1.0)
+    decay: str = parameter("cosine", "Decay after the warm-up.", choices=("cosine", "log"))
+    weight_decay: float = parameter(1e-4, "Decoupled weight decay (AdamW).", minimum=0.0)
+    clip: float = parameter(10.0, "Largest norm of the gradient.", minimum=0.0)
+    average: float = parameter(
+        0.998, "Decay of the weights' moving average.", minimum=0.0, maximum=1.0
+    )
+    release_start: float = parameter(
+        0.2, "Share of the steps before the trunk's last stage is released.", minimum=0.0
+    )
+    release_step: float = parameter(
+        0.1, "Share of the steps between two releases, from the last stage down.", minimum=0.0
+    )
+    release_stages: int = parameter(
+        2, "Trunk stages released in the end; 0 keeps it frozen.", minimum=0
+    )
+
+    location_weight: float = parameter(1.2, "Weight of the box loss.", minimum=0.0)
+    smooth_l1_beta: float = parameter(0.1, "Where smooth L1 turns linear.", minimum=0.001)
+    positives: int = parameter(16, "Positive anchors a pair, at most.", minimum=1)
+    negatives: int = parameter(48, "Negative anchors a pair.", minimum=1)
+    hard_negatives: float = parameter(
+        0.33, "Share of the negatives that are the highest scoring.", minimum=0.0, maximum=1.0
+    )
+    positive_iou: float = parameter(0.6, "Anchors above are positive.", minimum=0.0, maximum=1.0)
+    negative_iou: float = parameter(0.3, "Anchors below are negative.", minimum=0.0, maximum=1.0)
+    radius: float = parameter(16.0, "SiamFC: cells within are positive, in pixels.", minimum=1.0)
+
+    video_share: float = parameter(
+        0.5, "Share of positive pairs from videos.", minimum=0.0, maximum=1.0
+    )
+    max_gap: int = parameter(100, "Most frames between template and search.", minimum=1)
+    negative_pairs: float = parameter(0.2, "Share of negative pairs.", minimum=0.0, maximum=1.0)
+    same_class: float = parameter(
+        0.5, "Share of negative pairs within one class.", minimum=0.0, maximum=1.0
+    )
+    light_videos: str = parameter(
+        "fod_*,cow_*", "Videos that count less: patterns of names, by commas."
+    )
+    light_weight: float = parameter(0.15, "How much they count.", minimum=0.0)
+    left_out_labels: str = parameter(
+        "fruit-vegetable", "Classes of stills to leave out, by commas."
+    )
+    incomplete_sources: str = parameter(
+        "GTEA,Amenity,DeepLogo,saigak,groceries,car-object",
+        "Sets with unboxed objects (parts of their names): no negatives of the same class there.",
+    )
+    validation_share: float = parameter(
+        0.15, "Share of the videos held out.", minimum=0.0, maximum=0.9
+    )
+    validation_pairs: int = parameter(96, "Pairs of a validation.", minimum=1)
+
+    template_shift: float = parameter(4.0, "Template shift in pixels.", minimum=0.0)
+    template_scale: float = parameter(0.05, "Template scale, +- share.", minimum=0.0, maximum=0.9)
+    search_shift: float = parameter(64.0, "Search shift in pixels.", minimum=0.0)
+    search_scale: float = parameter(0.22, "Search scale, +- share.", minimum=0.0, maximum=0.9)
+    stretch: float = parameter(
+        0.15, "Change of the aspect, +- share, in stills and half as much in videos.", minimum=0.0
+    )
+    min_content: float = parameter(
+        0.25, "Search crops that show less of their image are drawn anew.", minimum=0.0, maximum=1.0
+    )
+    backgrounds: float = parameter(
+        0.6, "Search crops whose border shows another image.", minimum=0.0, maximum=1.0
+    )
+    flip: float = parameter(0.5, "Mirrored pairs.", minimum=0.0, maximum=1.0)
+    grey: float = parameter(0.1, "Grey pairs.", minimum=0.0, maximum=1.0)
+    blur: float = parameter(0.2, "Crops with motion blur.", minimum=0.0, maximum=1.0)
+    light: float = parameter(0.25, "Brightness and contrast, +- share.", minimum=0.0, maximum=1.0)
+    compression: float = parameter(0.1, "Crops compressed anew.", minimum=0.0, maximum=1.0)
+    distractors: float = parameter(
+        0.3, "Search crops with a pasted object of another image.", minimum=0.0, maximum=1.0
+    )
+    occluders: float = parameter(
+        0.15, "Search crops with a pasted patch over the target.", minimum=0.0, maximum=1.0
+    )
+
+    validate_every: int = parameter(200, "Steps between validations.", minimum=1)
+    checkpoint_every: int = parameter(100, "Steps between checkpoints.", minimum=1)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read a list of names separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

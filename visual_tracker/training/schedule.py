@@ -1,0 +1,30 @@
+"""Learning rates over a run, and when the trunk's layers start to learn."""
+
+from __future__ import annotations
+
+import math
+
+from visual_tracker.training.recipe import Recipe
+
+
+def rate_factor(step: int, recipe: Recipe, start: int = 0) -> float:
+    """Share of the peak rate at a step.
+
+    Linear warm-up over `recipe.warmup` of the steps from `start`, the step at which these weights
+    were released; then cosine or logarithmic decay that ends at `recipe.final_rate` with the run.
+    """
+    warmup = max(1, round(recipe.warmup * recipe.steps))
+    rising = min(1.0, (step - start + 1) / warmup)
+    progress = min(1.0, max(0.0, (step - warmup) / max(1, recipe.steps - warmup)))
+    if recipe.decay == "log":
+        return rising * max(recipe.final_rate, 1e-8) ** progress
+    floor = recipe.final_rate
+    return rising * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def release_steps(recipe: Recipe) -> list[int]:
+    """The steps at which the trunk's stages are released, the last stage first."""
+    return [
+        round((recipe.release_start + index * recipe.release_step) * recipe.steps)
+        for index in range(recipe.release_stages)
+    ]

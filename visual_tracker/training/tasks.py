@@ -1,0 +1,83 @@
+"""What differs between training SiamRPN and SiamFC: network, targets, loss and measure."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from visual_tracker.models.anchors import anchor_grid, decode, iou_with
+from visual_tracker.models.geometry import Geometry
+from visual_tracker.training.losses import Losses, siamfc_loss, siamrpn_loss
+from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.samples import AnchorTargets, RadiusTargets, Targets
+
+
+class Task(ABC):
+    """One kind of training."""
+
+    def __init__(self, geometry: Geometry, recipe: Recipe) -> None:
+        self.geometry = geometry
+        self.recipe = recipe
+
+    @abstractmethod
+    def targets(self) -> Targets:
+        """What turns boxes into labels."""
+
+    @abstractmethod
+    def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
+        """Loss of the network's outputs."""
+
+    @abstractmethod
+    def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
+        """A number in [0, 1] for each positive pair, higher is better."""
+
+
+class SiamRpnTask(Task):
+    """Anchors; the quality is the IoU of the highest-scoring proposal with the target."""
+
+    def targets(self) -> Targets:
+        """Anchors by IoU."""
+        return AnchorTargets(self.geometry, self.recipe)
+
+    def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
+        """Cross-entropy and smooth L1."""
+        return siamrpn_loss(
+            outputs.logits, outputs.deltas, batch["labels"], batch["deltas"], self.recipe, generator
+        )
+
+    def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
+        """IoU of the best proposal, no window, no penalty."""
+        margins = (outputs.logits[:, 1] - outputs.logits[:, 0]).float().cpu().numpy()
+        deltas = outputs.deltas.float().cpu().numpy()
+        anchors = anchor_grid(*margins.shape[2:], self.geometry.stride).reshape(4, -1)
+        result = []
+        for margin, delta, box in zip(margins, deltas, batch["box"].cpu().numpy(), strict=True):
+            if box[2] > 0:
+                best = int(margin.argmax())
+                proposal = decode(anchors[:, best], delta.reshape(4, -1)[:, best])
+                result.append(float(iou_with(proposal[:, None], tuple(box))[0]))
+        return result
+
+
+class SiamFcTask(Task):
+    """Cells by radius; the quality is 1 where the highest cell lies within the radius."""
+
+    def targets(self) -> Targets:
+        """Cells by distance."""
+        return RadiusTargets(self.geometry, self.recipe)
+
+    def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
+        """Balanced logistic loss."""
+        return siamfc_loss(outputs, batch["labels"])
+
+    def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
+        """Whether the peak hits."""
+        labels = batch["labels"].cpu().numpy().reshape(len(outputs), -1)
+        best = outputs.reshape(len(outputs), -1).argmax(dim=1).cpu().numpy()
+        hits = labels[np.arange(len(labels)), best] == 1
+        positive = batch["box"].cpu().numpy()[:, 2] > 0
+        return [float(hit) for hit in hits[positive]]

@@ -1,0 +1,372 @@
+"""The training loop: one process, or several under torchrun.
+
+A run is a function of data, recipe and number of processes. Its state lies in one checkpoint file,
+written by replacing the old one, so that a kill at any time loses one interval at most.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from visual_tracker.models.siamfc import LiteSiamFc
+from visual_tracker.models.siamrpn import SiamRpnNetwork
+from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.samples import SampleMaker
+from visual_tracker.training.schedule import rate_factor, release_steps
+from visual_tracker.training.tasks import Task
+
+Network = SiamRpnNetwork | LiteSiamFc
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.csv"
+LOG_COLUMNS = (
+    "step", "loss", "classification", "location", "rate", "seconds",
+    "validation_loss", "validation_quality",
+)  # fmt: skip
+
+#: the first number of the validation samples, far from any training sample's
+_VALIDATION_START = 1 << 40
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be resumed; the message says why."""
+
+
+class NumberedSamples(Dataset):
+    """Samples by number, `start` to `stop`, every `step`-th."""
+
+    def __init__(self, maker: SampleMaker, numbers: range) -> None:
+        self._maker = maker
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """One sample as a dictionary of arrays."""
+        return self._maker.make(self._numbers[index])._asdict()
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Where a run happens.
+
+    Attributes:
+        device: torch device.
+        rank: number of this process.
+        processes: how many there are.
+        workers: processes that make samples, each; 0 makes them in the loop.
+        half: mixed precision (CUDA only).
+    """
+
+    device: str = "cpu"
+    rank: int = 0
+    processes: int = 1
+    workers: int = 1
+    half: bool = True
+
+    @classmethod
+    def from_environment(cls, device: str = "auto", workers: int = 1) -> Machine:
+        """Read torchrun's variables and join its group if they are set."""
+        rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cuda":
+            device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+            torch.cuda.set_device(device)
+        if processes > 1 and not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("nccl" if "cuda" in device else "gloo")
+        return cls(device, rank, processes, workers)
+
+
+class Trainer:
+    """Trains one network.
+
+    Args:
+        network: its weights are changed in place.
+        task: targets, loss and measure.
+        maker: of the training samples.
+        validation: of the validation samples, None for no validation.
+        recipe: everything else.
+        output: folder for checkpoint and log.
+        machine: where it runs.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        maker: SampleMaker,
+        validation: SampleMaker | None,
+        recipe: Recipe,
+        output: Path,
+        machine: Machine,
+    ) -> None:
+        self.recipe, self.task, self.machine = recipe, task, machine
+        self._maker, self._validation = maker, validation
+        self._output = output
+        self.network = network.to(machine.device, memory_format=torch.channels_last)
+        self.average = {name: value.clone() for name, value in network.state_dict().items()}
+        self.step = 0
+        self._released = -1
+        self._releases = release_steps(recipe)
+        self._groups = self._parameter_groups()
+        self._optimizer = torch.optim.AdamW(
+            [{"params": group} for group, _, _ in self._groups], weight_decay=recipe.weight_decay
+        )
+        half = machine.half and "cuda" in machine.device
+        self._scaler = torch.amp.GradScaler("cuda", enabled=half)
+        self._half = half
+        self._wrapped: nn.Module = self.network
+        output.mkdir(parents=True, exist_ok=True)
+
+    # Parameters -----------------------------------------------------------------------------------
+
+    def _parameter_groups(self) -> list[tuple[list[nn.Parameter], float, int]]:
+        """Parameters, peak rate and step of release: heads first, then trunk parts."""
+        parts = self.network.trunk_parts()
+        in_trunk = {id(parameter) for part in parts for parameter in part.parameters()}
+        heads = [p for p in self.network.parameters() if id(p) not in in_trunk]
+        groups = [(heads, self.recipe.learning_rate, 0)]
+        for part, step in zip(parts, self._releases, strict=False):
+            groups.append((list(part.parameters()), self.recipe.trunk_rate, step))
+        return groups
+
+    def _prepare_step(self) -> None:
+        """Release what is due, and set the rates."""
+        released = sum(step <= self.step for step in self._releases)
+        if released != self._released:
+            self._released = released
+            for parameter in self.network.parameters():
+                parameter.requires_grad_(False)
+            for group, _, start in self._groups:
+                for parameter in group:
+                    parameter.requires_grad_(start <= self.step)
+            if self.machine.processes > 1:
+                self._wrapped = nn.parallel.DistributedDataParallel(self.network)
+        for settings, (_, peak, start) in zip(
+            self._optimizer.param_groups, self._groups, strict=True
+        ):
+            settings["lr"] = peak * rate_factor(self.step, self.recipe, start)
+
+    # Loop -----------------------------------------------------------------------------------------
+
+    def run(self, until: int | None = None, quiet: bool = False) -> None:
+        """Train from the present step to the recipe's last one, or to `until`."""
+        last = self.recipe.steps if until is None else min(until, self.recipe.steps)
+        batches = self._batches(last)
+        with self._progress(quiet) as progress:
+            bar = progress.add_task("", total=self.recipe.steps, completed=self.step)
+            while self.step < last:
+                started = time.monotonic()
+                self._prepare_step()
+                losses = self._one_step(batches)
+                self.step += 1
+                row = {"step": self.step, "seconds": round(time.monotonic() - started, 3)}
+                row |= {name: round(value, 5) for name, value in losses.items()}
+                row["rate"] = self._optimizer.param_groups[0]["lr"]
+                self._after_step(row, last)
+                text = f"loss {losses['loss']:.3f}  rate {row['rate']:.1e}"
+                progress.update(bar, completed=self.step, description=text)
+
+    def _progress(self, quiet: bool) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        hidden = quiet or self.machine.rank != 0
+        return Progress(*columns, TimeRemainingColumn(), disable=hidden)
+
+    def _one_step(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
+        self._wrapped.train()
+        for part in self.network.trunk_parts()[max(0, self._released) :]:
+            part.eval()  # the statistics of frozen batch norms stay too
+        generator = torch.Generator().manual_seed(
+            (self.recipe.seed * 1_000_003 + self.step) * self.machine.processes + self.machine.rank
+        )
+        sums = np.zeros(3)
+        for _ in range(self.recipe.accumulate):
+            batch = self._to_device(next(batches))
+            with self._autocast():
+                outputs = self._wrapped(batch["template"], batch["search"])
+            losses = self.task.loss(outputs, batch, generator)
+            self._scaler.scale(losses.total / self.recipe.accumulate).backward()
+            sums += [float(part.detach()) / self.recipe.accumulate for part in losses]
+        self._scaler.unscale_(self._optimizer)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._update_average()
+        return dict(zip(("loss", "classification", "location"), sums.tolist(), strict=True))
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast("cuda") if self._half else nullcontext()
+
+    def _update_average(self) -> None:
+        # The average follows closely at first, or it would remember the random start.
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - decay)
+                else:
+                    self.average[name].copy_(value)
+
+    def _after_step(self, row: dict[str, Any], last: int) -> None:
+        ends = self.step == last
+        if self.machine.rank == 0:
+            if self._validation is not None and (
+                ends or self.step % self.recipe.validate_every == 0
+            ):
+                row |= self.validate()
+            self._log(row)
+            if ends or self.step % self.recipe.checkpoint_every == 0:
+                self.save()
+        if self.machine.processes > 1 and ends:
+            torch.distributed.barrier()
+
+    # Data -----------------------------------------------------------------------------------------
+
+    def _batches(self, last: int) -> Iterator[dict[str, Tensor]]:
+        """Batches from the present step on; sample numbers tell the step, so a resume is exact."""
+        total, rank, processes = self.recipe.batch, self.machine.rank, self.machine.processes
+        numbers = range(self.step * total + rank, last * total, processes)
+        size = total // (processes * self.recipe.accumulate)
+        return iter(self._loader(self._maker, numbers, size))
+
+    def _loader(self, maker: SampleMaker, numbers: range, size: int) -> DataLoader:
+        workers = self.machine.workers
+        return DataLoader(
+            NumberedSamples(maker, numbers),
+            batch_size=max(1, size),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory="cuda" in self.machine.device,
+        )
+
+    def _to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        moved = {
+            name: value.to(self.machine.device, non_blocking=True) for name, value in batch.items()
+        }
+        for name in ("template", "search"):
+            moved[name] = moved[name].float().contiguous(memory_format=torch.channels_last)
+        return moved
+
+    # Validation -----------------------------------------------------------------------------------
+
+    def validate(self) -> dict[str, float]:
+        """Loss and quality of the averaged weights on the same samples every time."""
+        assert self._validation is not None
+        kept = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average)
+        self.network.eval()
+        numbers = range(_VALIDATION_START, _VALIDATION_START + self.recipe.validation_pairs)
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        losses, qualities = [], []
+        with torch.no_grad():
+            for raw in self._loader(self._validation, numbers, self.recipe.batch):
+                batch = self._to_device(raw)
+                outputs = self.network(batch["template"], batch["search"])
+                losses.append(float(self.task.loss(outputs, batch, generator).total))
+                qualities += self.task.quality(outputs, batch)
+        self.network.load_state_dict(kept)
+        quality = float(np.mean(qualities)) if qualities else 0.0
+        return {
+            "validation_loss": round(float(np.mean(losses)), 5),
+            "validation_quality": round(quality, 5),
+        }
+
+    # State ----------------------------------------------------------------------------------------
+
+    def _log(self, row: dict[str, Any]) -> None:
+        path = self._output / LOG
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, LOG_COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays whole until the new one is."""
+        state = {
+            "step": self.step,
+            "recipe": dataclasses.asdict(self.recipe),
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+        path = self._output / CHECKPOINT
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def resume(self) -> bool:
+        """Go on from the output folder's checkpoint, if there is one.
+
+        Raises:
+            CheckpointError: if it was made by another recipe or cannot be read.
+        """
+        path = self._output / CHECKPOINT
+        if not path.exists():
+            return False
+        try:
+            state = torch.load(path, map_location=self.machine.device, weights_only=True)
+        except Exception as error:  # torch's reader raises whatever rubbish leads it to
+            raise CheckpointError(
+                f"{path} cannot be resumed ({type(error).__name__}); delete it to start anew"
+            ) from None
+        different = changed_settings(state["recipe"], self.recipe)
+        if different:
+            raise CheckpointError(
+                f"{path} was made with another recipe ({', '.join(different)}); "
+                "use the same settings or another --output"
+            )
+        self._restore(state, path)
+        _truncate_log(self._output / LOG, self.step)
+        return True
+
+    def _restore(self, state: dict[str, Any], path: Path) -> None:
+        try:
+            self.network.load_state_dict(state["network"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._scaler.load_state_dict(state["scaler"])
+        except (KeyError, RuntimeError, ValueError):
+            raise CheckpointError(
+                f"{path} is of another network; use the same --network or another --output"
+            ) from None
+        self.average, self.step = state["average"], state["step"]
+
+
+def changed_settings(saved: dict[str, Any], recipe: Recipe) -> list[str]:
+    """Settings of a saved recipe that differ from this one's, as ``name: old -> new``."""
+    return [
+        f"{name}: {saved.get(name)} -> {value}"
+        for name, value in dataclasses.asdict(recipe).items()
+        if saved.get(name) != value
+    ]
+
+
+def _truncate_log(path: Path, step: int) -> None:
+    """Drop the lines of steps that the checkpoint has not seen; they are done again."""
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, LOG_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
