@@ -156,7 +156,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     box = [] if not options or "--box" in options else ["--box", FIRST_BOX]
-    check_error(run("track", square_video, *box, *options), why)
+    tracker = [] if "--tracker" in options else ["--tracker", "csrt"]
+    check_error(run("track", square_video, *box, *tracker, *options), why)
 
 
 def check_error(result: Result, why: str) -> None:

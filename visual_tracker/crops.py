@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from visual_tracker.boxes import Box
 from visual_tracker.images import Image
+from visual_tracker.timing import CROP, timed
 
 #: share of the mean side that is added to each side of the target (SiamFC, section 3.1)
 CONTEXT = 0.5
@@ -99,6 +100,7 @@ def channel_mean(image: Image) -> NDArray[np.float64]:
     return np.asarray(cv2.mean(image)[:3])
 
 
+@timed(CROP)
 def take_crop(image: Image, frame: CropFrame, padding: NDArray[np.float64]) -> Image:
     """Cut a crop out of an image with sub-pixel accuracy.
 

@@ -17,6 +17,7 @@ from visual_tracker.models.matchers import FloatArray, Response
 from visual_tracker.models.networks import create_network
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
+from visual_tracker.timing import NETWORK, timed
 
 
 def load_network(kind: str, name: str, path: Path) -> nn.Module:
@@ -71,6 +72,7 @@ class TorchProposalMatcher:
         """phi(z), (C, h, w)."""
         return cast(FloatArray, template.embedding[0].cpu().numpy())
 
+    @timed(NETWORK)
     @torch.inference_mode()
     def respond(self, template: Template, image: Image) -> Response:
         """Answer to a search crop."""
@@ -99,6 +101,7 @@ class TorchResponseMatcher:
         kernel = self._network.learn(_to_tensor([image], self._device))
         return cast(FloatArray, kernel[0].cpu().numpy())
 
+    @timed(NETWORK)
     @torch.inference_mode()
     def respond(self, kernel: FloatArray, images: list[Image]) -> FloatArray:
         """Logits of search crops."""

@@ -18,7 +18,7 @@ from visual_tracker.trackers.registry import (
 )
 
 #: the tracker that runs unless another is asked for
-DEFAULT_TRACKER = "csrt"
+DEFAULT_TRACKER = "dasiamrpn"
 
 __all__ = [
     "DEFAULT_TRACKER",

@@ -50,19 +50,26 @@ class DaSiamRpnParameters(SiamRpnParameters):
         True, "Search a growing region while lost; false searches on around the last box."
     )
     search_growth: int = parameter(
-        64, "Growth of the search region a frame while lost, in network pixels.", minimum=1
+        64,
+        "Growth of the search region a frame while lost, in network pixels.",
+        minimum=1,
+        maximum=1024,
     )
     largest_search: int = parameter(
         641,
         "Largest side of a search crop in network pixels; a larger region is searched in tiles.",
         minimum=257,
+        maximum=4097,
     )
     distractor_aware: bool = parameter(True, "Rank proposals by the distractor-aware template.")
     distractor_weight: float = parameter(
         0.1, "Weight of the similarity to the combined template.", minimum=0.0, maximum=10.0
     )
     distractor_strength: float = parameter(
-        0.5, "How much distractors count against the target (the paper's a^).", minimum=0.0
+        0.5,
+        "How much distractors count against the target (the paper's a^).",
+        minimum=0.0,
+        maximum=10.0,
     )
     distractor_threshold: float = parameter(
         0.5, "A candidate with a higher score is a distractor.", minimum=0.0, maximum=1.0

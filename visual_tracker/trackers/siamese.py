@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
@@ -34,19 +34,27 @@ class SiameseParameters(Parameters):
         "Path of a weights file for the network; empty for the one in the package.",
         applies=Applies.AT_RESTART,
     )
+    threads: int = parameter(
+        1,
+        "CPU threads of PyTorch, in the whole process; more than one is slow on a busy machine.",
+        minimum=1,
+        maximum=256,
+        applies=Applies.AT_RESTART,
+    )
 
 
 class SiameseTracker(Tracker):
     """Base of the Siamese trackers.
 
-    Weights are loaded once a process for each file and device; every instance of a tracker shares
-    the network, which has no state.
+    Instances share the network, which has no state: a file is loaded once, and freed with the last
+    tracker that holds it.
     """
 
     kind: ClassVar[str]
 
     def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
         super().__init__(parameters, device)
+        self._limit_threads()
         try:
             self.matcher = self._make_matcher()
         except WeightsError as error:
@@ -77,12 +85,19 @@ class SiameseTracker(Tracker):
         geometry: Geometry = self.matcher.geometry
         return geometry
 
+    def _limit_threads(self) -> None:
+        # PyTorch's threads wait for each other by spinning: two on one busy core took 37 times as
+        # long as one did (992 ms against 27 ms a frame)
+        import torch
+
+        torch.set_num_threads(self.parameters.threads)
+
     def _make_matcher(self) -> Any:
         """The network behind its protocol (`visual_tracker.models.matchers`)."""
         network = self.parameters.network
         path = self.parameters.weights or packaged_weights(self.kind, network)
         assert path is not None  # or unavailable_reason would have said so
-        return _load_matcher(self.kind, network, Path(path), self.device)
+        return _shared_matcher(self.kind, network, Path(path), self.device)
 
     def _start(self, image: Image, box: Box) -> Any:
         """Remember size and padding, and return the first frame's template."""
@@ -133,7 +148,23 @@ class SiameseTracker(Tracker):
         return device
 
 
-@lru_cache(maxsize=8)
+#: networks in use, by kind, name, file and device; one that no tracker holds any more is freed
+_MATCHERS: WeakValueDictionary[tuple[str, str, Path, str], Any] = WeakValueDictionary()
+
+
+def _shared_matcher(kind: str, network: str, path: Path, device: str) -> Any:
+    """The network in use, or the file loaded if none is.
+
+    Raises:
+        WeightsError: if the file cannot be used.
+    """
+    key = (kind, network, path, device)
+    matcher = _MATCHERS.get(key)
+    if matcher is None:
+        matcher = _MATCHERS[key] = _load_matcher(*key)
+    return matcher
+
+
 def _load_matcher(kind: str, network: str, path: Path, device: str) -> Any:
     from visual_tracker.models import torch_matchers
 
