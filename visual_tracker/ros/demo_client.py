@@ -49,6 +49,8 @@ class DemoClient(Node):
         self._box = box
         self._recorder = recorder
         self._by_stamp: dict[int, SeenFrame] = {}
+        self._started = False
+        self._newest_result = 0
         self._undrawn: deque[tuple[SeenFrame, images.Image]] = deque()
         self.create_subscription(Image, "image", self._on_image, image_qos("best_effort", QUEUE))
         self.create_subscription(
@@ -76,6 +78,12 @@ class DemoClient(Node):
         self.get_logger().info(response.message)
         if not response.success:
             self.refusal = response.message
+            return
+        # the target's own image is published before the target is known; its box is the one given
+        first = self.observations.frames[0]
+        first.box = box_from_message(response.bbox)
+        self._started = True
+        self._draw_until(self._newest_result)
 
     def _on_detections(self, message: Detection2DArray) -> None:
         self.last_event = time.monotonic()
@@ -89,13 +97,19 @@ class DemoClient(Node):
         frame.answered = True
         if message.detections:
             frame.box = box_from_message(message.detections[0].bbox)
-        while self._undrawn and self._undrawn[0][0].stamp <= stamp:
-            self._draw_next()
+        self._newest_result = stamp
+        if self._started:
+            self._draw_until(stamp)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             values = {entry.key: entry.value for entry in status.values}
             self.reports[status.name] = {**values, "message": status.message}
+
+    def _draw_until(self, stamp: int) -> None:
+        """Write the images up to this stamp: what is said of them is known."""
+        while self._undrawn and self._undrawn[0][0].stamp <= stamp:
+            self._draw_next()
 
     def _draw_next(self) -> None:
         frame, image = self._undrawn.popleft()

@@ -99,8 +99,9 @@ def overlaps_with_truth(frames: Sequence[SeenFrame], truth: Sequence[Box | None]
     held = truth[0] if truth else None
     started = False
     overlaps = []
-    for frame, true_box in zip(frames, truth, strict=False):
-        started = started or frame.box is not None
+    for index, (frame, true_box) in enumerate(zip(frames, truth, strict=False)):
+        # until the late init has caught up, results hold no box, and none is lost
+        started = started or (index > 0 and frame.box is not None)
         if started and frame.answered:
             held = frame.box
         if true_box is not None:
