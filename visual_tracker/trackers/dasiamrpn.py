@@ -41,7 +41,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         0.8, "Found again when the confidence rises above this.", minimum=0.0, maximum=1.0
     )
     found_similarity: float = parameter(
-        0.4,
+        0.25,
         "Found again only if its similarity to the combined template is above this; -1: off.",
         minimum=-1.0,
         maximum=1.0,

@@ -48,7 +48,7 @@ class SiamRpnParameters(SiameseParameters):
         0.5, "How fast the size follows, at full score.", minimum=0.0, maximum=1.0
     )
     lost_threshold: float = parameter(
-        0.4, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
+        0.25, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
     )
 
 
