@@ -1,4 +1,4 @@
-"""DaSiamRPN: SiamRPN that knows distractors and finds a lost target again. The default tracker.
+"""DaSiamRPN: SiamRPN that knows distractors and finds a lost target again.
 
 Zhu et al., "Distractor-aware Siamese Networks for Visual Object Tracking", ECCV 2018.
 
@@ -87,7 +87,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
     """DaSiamRPN."""
 
     name = "dasiamrpn"
-    summary = "DaSiamRPN: distractor-aware, long-term, the default (CPU, CUDA)"
+    summary = "DaSiamRPN: distractor-aware, long-term (CPU, CUDA)"
     parameters_class = DaSiamRpnParameters
 
     def _init(self, image: Image, box: Box) -> None:
