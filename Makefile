@@ -103,8 +103,9 @@ format: setup ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 .PHONY: clean
-clean: ## Remove .venv and all that was built or cached
-	rm -rf $(VENV) build install log demo_output *.egg-info
+clean: ## Remove .venv and all that was built, cached or measured
+	rm -rf $(VENV) build install log *.egg-info
+	rm -rf demo_output evaluation_output benchmark_output
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -91,6 +92,8 @@ def as_json(
     """
     return {
         "version": __version__,
+        # the day on which every record was made, or found to be of this code, weights and libraries
+        "date": f"{datetime.date.today():%Y-%m-%d}",
         "machine": describe_machine(),
         "dataset": dataset,
         "settings": settings,

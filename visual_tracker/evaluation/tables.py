@@ -109,7 +109,7 @@ def caption(content: dict[str, Any]) -> str:
     return (
         f"{len(dataset['sequences'])} sequences of {dataset['name']} ({frames} frames), "
         f"{conditions}; {machine['processor']}, {machine['cores']} cores, "
-        f"OpenCV {machine['opencv']}, Python {machine['python']}."
+        f"OpenCV {machine['opencv']}, Python {machine['python']}; {content['date']}."
     )
 
 

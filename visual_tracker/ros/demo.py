@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rich.console import Console
 from rich.table import Table
 
@@ -129,7 +129,11 @@ class _Waiter:
         """Spin until `happened`, or until nothing has come for too long or a process has ended."""
         self._client.last_event = time.monotonic()
         while not happened():
-            self._executor.spin_once(timeout_sec=0.1)
+            try:
+                self._executor.spin_once(timeout_sec=0.1)
+            except ExternalShutdownException:
+                # rclpy took the Ctrl-C that the demo should end by
+                raise KeyboardInterrupt from None
             if self._client.refusal:
                 raise DemoError(f"init_target {self._client.refusal}")
             problem = self._client.reports.get(TRACKER_NODE, {}).get("message", "")

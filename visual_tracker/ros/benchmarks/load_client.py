@@ -8,7 +8,7 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
@@ -66,7 +66,7 @@ class LoadClient(Node):
                 process.check()
             if time.monotonic() > deadline:
                 raise ProcessError(f"waited {TIMEOUT:g} s in vain for {what}")
-            self._executor.spin_once(timeout_sec=0.1)
+            self._spin_once(0.1)
         return result
 
     def spin_for(self, seconds: float) -> None:
@@ -77,7 +77,7 @@ class LoadClient(Node):
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left)
+            self._spin_once(left)
         for process in self._processes:
             process.check()
 
@@ -104,6 +104,13 @@ class LoadClient(Node):
         """Leave ROS."""
         self._executor.shutdown()
         self.destroy_node()
+
+    def _spin_once(self, seconds: float) -> None:
+        try:
+            self._executor.spin_once(timeout_sec=seconds)
+        except ExternalShutdownException:
+            # rclpy took the Ctrl-C that the command should end by
+            raise KeyboardInterrupt from None
 
     def _call(self, client: Any, request: Any) -> Any:
         self.wait_for(client.service_is_ready, client.srv_name)
