@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.parameters import ParameterError, Value
+from visual_tracker.parameters import ParameterError, Parameters, Value
 from visual_tracker.trackers import Tracker, create_tracker, tracker_class, tracker_names
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -39,8 +39,8 @@ def tracker_options(default: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def parse_settings(tracker: str, settings: tuple[str, ...]) -> dict[str, Value]:
-    """Read `--set NAME=VALUE` options by the types of the tracker's parameters.
+def parse_settings(parameters: type[Parameters], settings: tuple[str, ...]) -> dict[str, Value]:
+    """Read `--set NAME=VALUE` options by the types of a dataclass's parameters.
 
     Raises:
         ParameterError: if a setting is malformed, unknown or out of range.
@@ -50,13 +50,14 @@ def parse_settings(tracker: str, settings: tuple[str, ...]) -> dict[str, Value]:
         name, equals, text = setting.partition("=")
         if not equals:
             raise ParameterError(f"cannot read --set {setting!r}; write --set NAME=VALUE")
-        values[name] = tracker_class(tracker).parameters_class.spec(name).parse(text)
+        values[name] = parameters.spec(name).parse(text)
     return values
 
 
 def tracker_from_options(tracker: str, device: str, settings: tuple[str, ...]) -> Tracker:
     """Make the tracker that --tracker, --device and --set ask for."""
-    return create_tracker(tracker, device, **parse_settings(tracker, settings))
+    parameters = tracker_class(tracker).parameters_class
+    return create_tracker(tracker, device, **parse_settings(parameters, settings))
 
 
 def candidates_options(function: Function) -> Function:
@@ -110,7 +111,12 @@ def candidates_from_options(
     by_label = _settings_by_label(names, settings)
     device_of = _devices_by_label(names, devices)
     candidates = [
-        Candidate(label, name, parse_settings(name, by_label[label]), device_of[label])
+        Candidate(
+            label,
+            name,
+            parse_settings(tracker_class(name).parameters_class, by_label[label]),
+            device_of[label],
+        )
         for label, name in names.items()
     ]
     if not trackers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from visual_tracker.parameters import ParameterError
+from visual_tracker.cli.options import parse_settings
 from visual_tracker.sources import SourceError
 from visual_tracker.trackers import TrackerUnavailableError
 
@@ -104,10 +104,4 @@ def read_recipe(settings: tuple[str, ...]) -> Recipe:
     """
     from visual_tracker.training.recipe import Recipe
 
-    values = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise ParameterError(f"cannot read --set {setting!r}; write --set NAME=VALUE")
-        values[name] = Recipe.spec(name).parse(text)
-    return Recipe.from_mapping(values)
+    return Recipe.from_mapping(parse_settings(Recipe, settings))
