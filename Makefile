@@ -36,6 +36,10 @@ NANO_SETTINGS = $(if $(word 2,$(NANO_FILES)),--set nano.backbone='$(word 1,$(NAN
 	--set nano.neckhead='$(word 2,$(NANO_FILES))')
 README = $(if $(wildcard README.md),--readme README.md)
 
+# Options of "make benchmark", which takes a quarter of an hour without any.
+SPEED_ARGS =
+NODE_ARGS =
+
 # Options of "make test".
 PYTEST_ARGS ?=
 
@@ -83,9 +87,9 @@ evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 		$(NANO_SETTINGS) $(README)
 
 .PHONY: benchmark
-benchmark: setup ## Measure trackers and node on this machine, write README's tables
-	$(BIN)/visual-tracker benchmark speed $(NANO_SETTINGS) $(README)
-	$(BIN)/visual-tracker benchmark node $(README)
+benchmark: setup ## Measure trackers and node, write README's tables (SPEED_ARGS, NODE_ARGS)
+	$(BIN)/visual-tracker benchmark speed $(NANO_SETTINGS) $(README) $(SPEED_ARGS)
+	$(BIN)/visual-tracker benchmark node $(README) $(NODE_ARGS)
 
 .PHONY: test
 test: setup lint ## Check the code and run the tests (PYTEST_ARGS)
