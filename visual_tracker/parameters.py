@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import typing
 from collections.abc import Mapping
@@ -142,6 +143,7 @@ class Parameters:
             object.__setattr__(self, spec.name, spec.coerce(getattr(self, spec.name)))
 
     @classmethod
+    @functools.cache
     def specs(cls) -> tuple[ParameterSpec, ...]:
         """All parameters in their order of declaration."""
         types = typing.get_type_hints(cls)
