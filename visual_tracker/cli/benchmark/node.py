@@ -11,17 +11,17 @@ from rich.console import Console
 
 from visual_tracker.cli.benchmark.shared import (
     DEFAULT_SIZES,
+    check_outputs,
     machine_text,
     output_option,
     parse_size,
     plot_option,
     readme_option,
     ros_benchmark,
+    show_table,
     write_json,
 )
-from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.evaluation.extras import require
 from visual_tracker.machine import describe_machine
 
 
@@ -68,10 +68,7 @@ def node_command(
     Every size, rate and transport with one target, and every number of targets at the first of
     them.
     """
-    if readme:
-        tables.split_at_markers(readme, "benchmark-node")
-    if with_plot:
-        require("matplotlib.figure")
+    check_outputs(readme, "benchmark-node", with_plot)
     node, plots = ros_benchmark("node"), ros_benchmark("plots")
     for name in trackers:
         Candidate(name, name).check()
@@ -93,12 +90,9 @@ def node_command(
     write_json(content, output / "node.json")
     if with_plot:
         plots.plot_node(content, output / "node.png")
+    caption = f"{repeats} times {seconds:g} s; {machine_text(content)}."
     headings, rows = plots.node_rows(content)
-    tables.print_table(headings, rows)
-    if readme:
-        caption = f"{repeats} times {seconds:g} s; {machine_text(content)}."
-        text = "\n\n".join((caption, tables.markdown_table(headings, rows)))
-        tables.write_between_markers(readme, "benchmark-node", text)
+    show_table(headings, rows, caption, readme, "benchmark-node")
 
 
 def _tell_load(console: Console, load: Any) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from visual_tracker.benchmarks import speed
-from visual_tracker.evaluation.extras import MissingExtraError
+from visual_tracker.evaluation import tables
+from visual_tracker.evaluation.extras import MissingExtraError, require
 from visual_tracker.parameters import ParameterError
 
 DEFAULT_SIZES = ("640x480", "1280x720", "1920x1080")
@@ -55,6 +56,29 @@ def parse_size(text: str) -> tuple[int, int]:
     width, height = int(match[1]), int(match[2])
     speed.Scene.check(width, height)
     return width, height
+
+
+def check_outputs(readme: Path | None, markers: str, with_plot: bool) -> None:
+    """Raise before anything is measured if the table or the plot could not be written after it.
+
+    Raises:
+        SourceError: if the file cannot be read or lacks the markers.
+        MissingExtraError: if what draws plots is not installed.
+    """
+    if readme:
+        tables.split_at_markers(readme, markers)
+    if with_plot:
+        require("matplotlib.figure")
+
+
+def show_table(
+    headings: list[str], rows: list[list[str]], caption: str, readme: Path | None, markers: str
+) -> None:
+    """Print a table, and write it with its caption between a file's markers if one is given."""
+    tables.print_table(headings, rows)
+    if readme:
+        text = "\n\n".join((caption, tables.markdown_table(headings, rows)))
+        tables.write_between_markers(readme, markers, text)
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

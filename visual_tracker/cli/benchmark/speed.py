@@ -12,16 +12,16 @@ from visual_tracker.benchmarks import speed
 from visual_tracker.benchmarks.speed_report import plot, table_rows
 from visual_tracker.cli.benchmark.shared import (
     DEFAULT_SIZES,
+    check_outputs,
     machine_text,
     output_option,
     parse_size,
     plot_option,
     readme_option,
+    show_table,
     write_json,
 )
 from visual_tracker.cli.options import candidates_from_options, candidates_options
-from visual_tracker.evaluation import tables
-from visual_tracker.evaluation.extras import require
 from visual_tracker.machine import describe_machine
 
 
@@ -49,10 +49,7 @@ def speed_command(
     Every tracker is measured on each --device given.
     """
     errors = Console(stderr=True)
-    if readme:
-        tables.split_at_markers(readme, "benchmark-speed")
-    if with_plot:
-        require("matplotlib.figure")
+    check_outputs(readme, "benchmark-speed", with_plot)
     candidates, skipped = candidates_from_options(trackers, (), settings)
     for reason in skipped:
         errors.print(f"left out: {reason}", highlight=False)
@@ -66,11 +63,7 @@ def speed_command(
     write_json(content, output / "speed.json")
     if with_plot:
         plot(content, output / "speed.png")
-    headings, rows = table_rows(content)
-    tables.print_table(headings, rows)
-    if readme:
-        text = "\n\n".join((_caption(content), tables.markdown_table(headings, rows)))
-        tables.write_between_markers(readme, "benchmark-speed", text)
+    show_table(*table_rows(content), _caption(content), readme, "benchmark-speed")
 
 
 def _tell(console: Console, entry: speed.Speed) -> None:
