@@ -126,6 +126,18 @@ def test_depthwise_correlation_by_loops(batch: int) -> None:
         assert result[b, c, i, j] == pytest.approx(float(expected), abs=1e-5)
 
 
+@pytest.mark.parametrize("needs", [(True, True), (True, False), (False, True)])
+def test_gradients_of_the_depthwise_correlation_are_numerically_right(
+    needs: tuple[bool, bool],
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    search, kernel = (
+        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=need)
+        for shape, need in zip(((2, 3, 6, 5), (2, 3, 3, 2)), needs, strict=True)
+    )
+    assert torch.autograd.gradcheck(depthwise_correlation, (search, kernel))
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_full_correlation_by_loops(batch: int) -> None:
     generator = torch.Generator().manual_seed(2)
