@@ -19,6 +19,9 @@ from visual_tracker.models.geometry import LITE, Geometry
 
 ANCHORS = len(RATIOS)
 
+TOWER_LAYERS = 2
+TOWER_KERNEL = 5
+
 
 class Template(NamedTuple):
     """What the network keeps of a template crop.
@@ -98,9 +101,9 @@ class Neck(nn.Module):
         return joined
 
 
-def _separable(channels: int) -> nn.Sequential:
+def _separable(channels: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(),
@@ -108,7 +111,11 @@ def _separable(channels: int) -> nn.Sequential:
 
 
 class DepthwiseHead(nn.Module):
-    """One branch: features of both sides, their correlation, and 1x1 convolutions on it."""
+    """One branch: features of both sides, their correlation, and a tower of convolutions on it.
+
+    A template window spans 49 pixels, a target about 64: the tower's 5x5 layers let a cell see the
+    target's edges (SiamRPN++ has 1x1 convolutions only).
+    """
 
     def __init__(self, channels: int, outputs: int, kernel: int) -> None:
         super().__init__()
@@ -116,12 +123,8 @@ class DepthwiseHead(nn.Module):
         self.kernel = _separable(channels)
         self.search = _separable(channels)
         self.norm = nn.BatchNorm2d(channels)
-        self.head = nn.Sequential(
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, outputs, 1),
-        )
+        tower = [_separable(channels, TOWER_KERNEL) for _ in range(TOWER_LAYERS)]
+        self.head = nn.Sequential(*tower, nn.Conv2d(channels, outputs, 1))
 
     def learn(self, features: Tensor) -> Tensor:
         """Kernel of template features."""

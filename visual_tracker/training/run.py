@@ -68,7 +68,7 @@ def prepare(
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
     _initialize(network, initial)
-    task = TASKS[kind](network.geometry, recipe)
+    task = TASKS[kind](network, recipe)
     sampler, held_out = make_sampler(collection, recipe)
     images = ImageStore(image_budget)
     images.preload(collection.paths())
