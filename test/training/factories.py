@@ -34,6 +34,8 @@ PLAIN = {
     "distractors": 0.0,
     "occluders": 0.0,
     "backgrounds": 0.0,
+    "rotation": 0.0,
+    "shear": 0.0,
     "negative_pairs": 0.0,
     "min_content": 0.0,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,23 @@ pytest.importorskip("torch")
 
 from test.training.factories import TINY, plain_recipe, write_native
 from visual_tracker.boxes import Box
+from visual_tracker.crops import take_crop
 from visual_tracker.models.anchors import anchor_grid, decode
 from visual_tracker.models.geometry import LITE
 from visual_tracker.training import augment
-from visual_tracker.training.data import read_collection
+from visual_tracker.training.data import View, read_collection
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import make_sampler
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import (
     AnchorTargets,
+    Jitter,
     RadiusTargets,
     SampleError,
     SampleMaker,
+    jittered_frame,
+    shown_share,
+    target_in_crop,
 )
 
 
@@ -51,6 +57,64 @@ def test_the_box_stays_on_the_target(tmp_path: Path) -> None:
             augment.cv2.resize(middle, part.shape[1::-1], interpolation=augment.cv2.INTER_AREA)
         )
         assert np.abs(resized.astype(int) - part.astype(int)).mean() < 40
+
+
+def test_a_turned_target_is_boxed_by_its_outline(tmp_path: Path) -> None:
+    # A white bar with a known outline, turned in the search crop: its pixels' bounds are the truth.
+    image = np.zeros((200, 240, 3), np.uint8)
+    image[80:110, 90:160] = 255
+    view = View(
+        tmp_path / "bar.png",
+        Box(90, 80, 70, 30),
+        "bar",
+        "",
+        ((90, 80, 160, 80, 160, 110, 90, 110),),
+    )
+    rng = np.random.default_rng(1)
+    jitter = Jitter(257, 2.0, 30.0, 0.2, 0.2, 40.0, 0.3)
+    for _ in range(20):
+        frame = jittered_frame(view.box, jitter, rng)
+        rows, columns = np.nonzero(take_crop(image, frame, np.zeros(3))[:, :, 0] > 127)
+        seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert target_in_crop(view, frame).xyxy == pytest.approx(seen, abs=1.0)
+        # without the outline the box is a little smaller, for it assumes empty corners
+        ellipse = target_in_crop(replace(view, polygons=()), frame)
+        assert 0.5 < ellipse.iou(target_in_crop(view, frame)) <= 1.0
+
+
+def test_a_part_of_an_object_does_not_take_the_whole_outline(tmp_path: Path) -> None:
+    outline = ((90.0, 80.0, 160.0, 80.0, 160.0, 110.0, 90.0, 110.0),)
+    view = View(tmp_path / "bar.png", Box(90, 80, 20, 15), "bar", "", outline)
+    frame = jittered_frame(view.box, Jitter(257, 2.0, 0.0, 0.0), np.random.default_rng(0))
+    assert target_in_crop(view, frame).xywh == pytest.approx(frame.box_to_crop(view.box).xywh)
+
+
+def test_the_shown_share_counts_what_lies_in_the_image() -> None:
+    image = np.zeros((100, 100, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    plain = Jitter(64, 2.0, 0.0, 0.0)
+    inside = jittered_frame(Box.from_center(50, 50, 10, 10), plain, rng)
+    corner = jittered_frame(Box.from_center(0, 0, 10, 10), plain, rng)
+    turned = jittered_frame(
+        Box.from_center(0, 0, 10, 10), Jitter(64, 2.0, 0.0, 0.0, rotation=45.0), rng
+    )
+    assert shown_share(image, inside) == pytest.approx(1.0)
+    assert shown_share(image, corner) == pytest.approx(0.25, abs=1e-4)
+    assert 0.2 < shown_share(image, turned) < 0.3
+
+
+def test_backgrounds_fill_the_border_alone(tmp_path: Path) -> None:
+    folder = write_native(tmp_path)
+    bare = maker(folder, plain_recipe(search_shift=60.0, flip=0.0))
+    filled = maker(folder, plain_recipe(search_shift=60.0, flip=0.0, backgrounds=1.0))
+    changes = []
+    for number in range(12):
+        one, other = bare.make(number), filled.make(number)
+        assert np.array_equal(one.template, other.template)
+        assert np.array_equal(one.box, other.box)
+        changes.append((one.search != other.search).any(axis=0).mean())
+    assert max(changes) > 0.1
+    assert min(changes) < 0.1
 
 
 def test_a_sample_depends_on_its_number_alone(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
+from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,7 @@ class ImageStore:
     def __init__(self, budget: int = 0) -> None:
         self._budget = budget
         self._kept: dict[Path, Image] = {}
+        self._means: dict[Path, NDArray[np.float64]] = {}
         self.corrupt: set[Path] = set()
 
     def preload(self, paths: Iterable[Path]) -> None:
@@ -46,3 +50,9 @@ class ImageStore:
             self.corrupt.add(path)
             log.warning("skipped %s: it cannot be read as an image", path)
         return image
+
+    def mean(self, path: Path, image: Image) -> NDArray[np.float64]:
+        """Mean of each channel (B, G, R) of an image of this store, worked out once."""
+        if path not in self._means:
+            self._means[path] = channel_mean(image)
+        return self._means[path]

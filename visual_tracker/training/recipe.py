@@ -94,6 +94,14 @@ class Recipe(Parameters):
     stretch: float = parameter(
         0.15, "Change of the aspect, +- share, in stills and half as much in videos.", minimum=0.0
     )
+    rotation: float = parameter(
+        15.0, "Turn of the search crop, +- degrees, in stills and half as much in videos.",
+        minimum=0.0, maximum=90.0,
+    )  # fmt: skip
+    shear: float = parameter(
+        0.1, "Shear of the search crop, +- share, in stills and half as much in videos.",
+        minimum=0.0, maximum=1.0,
+    )  # fmt: skip
     min_content: float = parameter(
         0.25, "Search crops that show less of their image are drawn anew.", minimum=0.0, maximum=1.0
     )

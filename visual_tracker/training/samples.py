@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visual_tracker.boxes import Box
-from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
+from visual_tracker.crops import (
+    AffineFrame,
+    CropFrame,
+    context_side,
+    draw_crop,
+    take_crop,
+)
 from visual_tracker.images import Image
 from visual_tracker.models.anchors import anchor_grid, encode, iou_with
 from visual_tracker.models.geometry import Geometry
@@ -24,8 +30,15 @@ from visual_tracker.training.recipe import Recipe
 #: labels of anchors and cells
 NEGATIVE, POSITIVE, IGNORED = 0, 1, -1
 
+#: share of a crop from which on nothing of its border is left to fill
+_WHOLE = 0.999
+
 #: draws before a sample is given up
 _TRIES = 50
+
+#: an outline is taken for the object's if its bounds overlap the box this much (a target may be a
+#: part of the object)
+_OUTLINE_FITS = 0.85
 
 
 class SampleError(RuntimeError):
@@ -144,25 +157,20 @@ class SampleMaker:
         if first is None or second is None:
             return None
         recipe, geometry = self._recipe, self._geometry
-        template, _ = _jittered_crop(
-            first,
-            pair.template.box,
-            _Jitter(geometry.template_size, 1.0, recipe.template_shift, recipe.template_scale, 0.0),
-            rng,
-        )
-        ratio = geometry.search_size / geometry.template_size
-        stretch = recipe.stretch if pair.still else recipe.stretch / 2
-        search, box = _jittered_crop(
-            second,
-            pair.search.box,
-            _Jitter(geometry.search_size, ratio, recipe.search_shift, recipe.search_scale, stretch),
-            rng,
-        )
-        content = _content(second, pair.search.box, box)
-        if _share(content, geometry.search_size) < recipe.min_content:
+        template_frame = jittered_frame(pair.template.box, template_jitter(geometry, recipe), rng)
+        frame = jittered_frame(pair.search.box, search_jitter(geometry, recipe, pair.still), rng)
+        share = shown_share(second, frame)
+        if share < recipe.min_content:
             return None
-        if rng.random() < recipe.backgrounds:
-            self._fill_border(search, content, pair.search, rng)
+        template = take_crop(first, template_frame, self._images.mean(pair.template.path, first))
+        ground = None
+        if rng.random() < recipe.backgrounds and share < _WHOLE:
+            ground = self._background(pair.search, rng)
+        if ground is None:
+            search = take_crop(second, frame, self._images.mean(pair.search.path, second))
+        else:
+            draw_crop(second, frame, search := ground)
+        box = target_in_crop(pair.search, frame)
         self._paste(search, box, pair.search, rng)
         template, search, box = self._appearance(template, search, box, rng)
         half = geometry.search_size / 2
@@ -172,21 +180,19 @@ class SampleMaker:
         truth = np.asarray(centered if pair.positive else (0, 0, 0, 0), dtype=np.float32)
         return Sample(_planes(template), _planes(search), labels, deltas, truth)
 
-    def _fill_border(
-        self, search: Image, content: Box, view: View, rng: np.random.Generator
-    ) -> None:
-        """Show another image where the crop reaches beyond its own.
+    def _background(self, view: View, rng: np.random.Generator) -> Image | None:
+        """Another image to show where the crop reaches beyond its own.
 
         A flat border would give the target away: it is never there.
         """
         other = self._sampler.another(view, rng)
         image = self._images.get(other.path) if other is not None else None
         if image is None:
-            return
-        background = cv2.resize(image, search.shape[1::-1], interpolation=cv2.INTER_AREA)
-        left, top, right, bottom = (max(0, round(edge)) for edge in content.xyxy)
-        background[top:bottom, left:right] = search[top:bottom, left:right]
-        search[:] = background
+            return None
+        size = self._geometry.search_size
+        large = min(image.shape[:2]) >= 2 * size
+        interpolation = cv2.INTER_AREA if large else cv2.INTER_LINEAR
+        return cv2.resize(image, (size, size), interpolation=interpolation)
 
     def _paste(self, search: Image, box: Box, view: View, rng: np.random.Generator) -> None:
         if rng.random() < self._recipe.distractors:
@@ -221,63 +227,76 @@ class SampleMaker:
 
 
 @dataclass(frozen=True)
-class _Jitter:
-    """How a crop is taken: its size, its side in template sides, and the random changes."""
+class Jitter:
+    """How a crop is taken: its size, its side in template sides, and the random changes.
+
+    `shift` is in crop pixels, `rotation` in degrees, the others are shares.
+    """
 
     size: int
     ratio: float
     shift: float
     scale: float
-    stretch: float
+    stretch: float = 0.0
+    rotation: float = 0.0
+    shear: float = 0.0
 
 
-def _jittered_crop(
-    image: Image, box: Box, jitter: _Jitter, rng: np.random.Generator
-) -> tuple[Image, Box]:
-    """A crop around a box, shifted and scaled at random, and the box in it."""
-    padding = channel_mean(image)
-    change = math.exp(augment.spread(rng, jitter.stretch))
-    if change != 1.0:
-        image, box = _stretched(image, box, change)
+def template_jitter(geometry: Geometry, recipe: Recipe) -> Jitter:
+    """Changes of the template crop."""
+    return Jitter(geometry.template_size, 1.0, recipe.template_shift, recipe.template_scale)
+
+
+def search_jitter(geometry: Geometry, recipe: Recipe, still: bool) -> Jitter:
+    """Changes of the search crop; videos change shape and attitude by themselves already."""
+    part = 1.0 if still else 0.5
+    return Jitter(
+        geometry.search_size,
+        geometry.search_size / geometry.template_size,
+        recipe.search_shift,
+        recipe.search_scale,
+        recipe.stretch * part,
+        recipe.rotation * part,
+        recipe.shear * part,
+    )
+
+
+def jittered_frame(box: Box, jitter: Jitter, rng: np.random.Generator) -> AffineFrame:
+    """Where to take a crop around a box, with all random changes in one affine map."""
+    wider = math.exp(augment.spread(rng, jitter.stretch))
     scale = 1 + augment.spread(rng, jitter.scale)
-    side = context_side(box.width, box.height) * jitter.ratio * scale
-    pixel = side / jitter.size
-    center = (
-        box.center[0] + augment.spread(rng, jitter.shift) * pixel,
-        box.center[1] + augment.spread(rng, jitter.shift) * pixel,
-    )
-    frame = CropFrame.square(center, side, jitter.size)
-    return take_crop(image, frame, padding), frame.box_to_crop(box)
+    angle = math.radians(augment.spread(rng, jitter.rotation))
+    shear = augment.spread(rng, jitter.shear)
+    side = context_side(box.width * wider, box.height) * jitter.ratio * scale
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    change = turn @ np.array([[wider, shear], [0.0, 1.0]])
+    frame = AffineFrame.changed(CropFrame.square(box.center, side, jitter.size), change)
+    return frame.shifted(augment.spread(rng, jitter.shift), augment.spread(rng, jitter.shift))
 
 
-def _content(image: Image, box: Box, box_in_crop: Box) -> Box:
-    """Where the image lies in its crop, known from where one box of it lies."""
-    scale_x, scale_y = box_in_crop.width / box.width, box_in_crop.height / box.height
-    return Box(
-        box_in_crop.x - box.x * scale_x,
-        box_in_crop.y - box.y * scale_y,
-        image.shape[1] * scale_x,
-        image.shape[0] * scale_y,
-    )
+def target_in_crop(view: View, frame: AffineFrame) -> Box:
+    """Bounds of a view's object in a crop: of its outline where known, or as its box says."""
+    if view.polygons:
+        points = np.concatenate([np.asarray(outline).reshape(-1, 2) for outline in view.polygons])
+        if _bounds(points).iou(view.box) >= _OUTLINE_FITS:
+            return _bounds(frame.points_to_crop(points))
+    return frame.box_to_crop(view.box)
 
 
-def _share(content: Box, size: int) -> float:
+def _bounds(points: NDArray[np.float64]) -> Box:
+    low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return Box(low[0], low[1], high[0] - low[0], high[1] - low[1])
+
+
+def shown_share(image: Image, frame: AffineFrame) -> float:
     """Share of a crop that shows its image."""
-    return content.intersection_area(Box(0, 0, size, size)) / size**2
-
-
-def _stretched(image: Image, box: Box, change: float) -> tuple[Image, Box]:
-    """Image and box made wider by a factor; only the surroundings that a crop may show."""
-    reach = 3 * context_side(box.width, box.height)
-    left = max(0, int(box.center[0] - reach))
-    right = min(image.shape[1], math.ceil(box.center[0] + reach))
-    if right - left < 2:
-        return image, box
-    part = image[:, left:right]
-    width = max(1, round(part.shape[1] * change))
-    change = width / part.shape[1]
-    image = cv2.resize(part, (width, part.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return image, Box((box.x - left) * change, box.y, box.width * change, box.height)
+    height, width = image.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=float)
+    crop = np.array(
+        [[0, 0], [frame.width, 0], [frame.width, frame.height], [0, frame.height]], np.float32
+    )
+    area, _ = cv2.intersectConvexConvex(frame.points_to_crop(corners).astype(np.float32), crop)
+    return float(area) / (frame.width * frame.height)
 
 
 def _planes(image: Image) -> NDArray[np.uint8]:
