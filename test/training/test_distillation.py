@@ -75,7 +75,8 @@ def test_the_teacher_sees_both_crops_around_their_centres() -> None:
     distillation = Distillation(teacher, 8, plain_recipe())
     distillation(batch, torch.zeros(1, 2, 5, 27, 27), torch.zeros(1, 8, 33, 33))
     template, search = teacher.shown
-    assert template.shape[2:] == (127, 127) and search.shape[2:] == (255, 255)
+    assert template.shape[2:] == (127, 127)
+    assert search.shape[2:] == (255, 255)
     assert torch.equal(template[0, :, 63, 63], batch["template"][0, :, 64, 64])
     assert torch.equal(search[0, :, 127, 127], batch["search"][0, :, 128, 128])
 

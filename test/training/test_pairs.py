@@ -56,8 +56,11 @@ def test_parts_of_stills_are_targets_too() -> None:
     assert 0.4 * DRAWS < len(parts) < 0.6 * DRAWS
     for part in parts:
         assert part.box.intersection_area(whole.box) == pytest.approx(part.box.area)
-        assert 24 <= part.box.width <= 64 and 24 <= part.box.height <= 72
-        assert part.scene == whole.scene and not part.label and not part.polygons
+        assert 24 <= part.box.width <= 64
+        assert 24 <= part.box.height <= 72
+        assert part.scene == whole.scene
+        assert not part.label
+        assert not part.polygons
     assert part_of(Box(0, 0, 20, 20), np.random.default_rng(0)) is None
 
 
