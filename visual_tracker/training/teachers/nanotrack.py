@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from visual_tracker.models.correlation import depthwise_correlation
-from visual_tracker.models.siamrpn import center_window
+from visual_tracker.models.lite import center_window
 from visual_tracker.models.weights import WeightsError
 
 TEMPLATE_SIZE = 127
