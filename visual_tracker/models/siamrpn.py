@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from visual_tracker.models.anchors import RATIOS
-from visual_tracker.models.correlation import depthwise_correlation
+from visual_tracker.models.correlation import DepthwiseConv2d, depthwise_correlation
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.lite import LiteFeatures, center_window
 
@@ -74,7 +74,7 @@ class SiamRpnNetwork(nn.Module):
 
 def _separable(channels: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
+        DepthwiseConv2d(channels, kernel, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(),
