@@ -135,7 +135,7 @@ def make_cases(collection: Collection, recipe: Recipe, others: int, seed: int = 
 def sequence_of(track: Track) -> Sequence:
     """A training video as a sequence; frames without a usable box are left out."""
     views = [view for _, view in track.frames]
-    truth = np.array([view.box.xywh for view in views])
+    truth = np.array([view.box.xywh for view in views], dtype=np.float64)
     frames = FileFrames(tuple(view.path for view in views))
     return Sequence(track.name, frames, truth, np.ones(len(views), bool))
 
@@ -218,7 +218,7 @@ def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
             "give more videos"
         )
     importance = sample_weights(labels, np.array([witness.held_out for witness in witnesses]))
-    factors, intercept = fit_logistic(signs, labels, importance)
+    factors, intercept = fit_signs(signs, labels, importance)
     fitted = Calibration(digest(weights), Evidence(*factors), intercept, Thresholds(0.5, 0.5, 0.0))
     found = np.array([fitted.probability(witness.evidence) for witness in witnesses])
     alike = np.minimum(signs[:, 2], signs[:, 3])
@@ -242,6 +242,24 @@ def sample_weights(labels: NDArray[np.bool_], held_out: NDArray[np.bool_]) -> Fl
         for part in origins:
             weights[part] = 1 / (len(origins) * part.sum())
     return weights * len(labels) / weights.sum()
+
+
+def fit_signs(
+    signs: FloatArray, labels: NDArray[np.bool_], weights: FloatArray
+) -> tuple[FloatArray, float]:
+    """Logistic regression in which no sign speaks against the target.
+
+    Signs that resemble each other may get factors of opposite sense, which is an accident of the
+    few videos: such a sign is left out (factor 0).
+    """
+    used = np.ones(signs.shape[1], bool)
+    while True:
+        factors, intercept = fit_logistic(signs[:, used], labels, weights)
+        if (factors >= 0).all():
+            result = np.zeros(len(used))
+            result[used] = factors
+            return result, intercept
+        used[np.flatnonzero(used)[factors < 0]] = False
 
 
 def fit_logistic(
