@@ -37,9 +37,7 @@ def measure_correction(views: Iterable[tuple[Proposals, FloatArray]]) -> FloatAr
         (4,): shift in sides of the network's box, and logarithm of the growth; zero where the
         network does not see the target at all.
     """
-    differences = [
-        difference for view in views if (difference := _difference(*view)) is not None
-    ]
+    differences = [difference for view in views if (difference := _difference(*view)) is not None]
     if not differences:
         return np.zeros(4)
     return np.clip(np.median(differences, axis=0), -_LARGEST, _LARGEST)

@@ -63,7 +63,6 @@ from visual_tracker.trackers.target_model import (
     values_at,
 )
 
-
 #: thresholds on the network's own probability, where no calibration lies beside the weights;
 #: chosen on held-out training videos for the first weights of `lite`
 _UNCALIBRATED = Thresholds(lost=0.25, found=0.8, similarity=0.25)
@@ -216,6 +215,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _make_matcher(self) -> Any:
         weights = self.parameters.weights or packaged_weights(self.kind, self.parameters.network)
+        assert weights is not None  # or unavailable_reason would have said so
         self.calibration = load_calibration(Path(weights))
         return super()._make_matcher()
 
@@ -400,12 +400,12 @@ class DaSiamRpnTracker(SiamRpnTracker):
             self._model.learn(choice.filtered.features, boxes[:, choice.chosen], centers)
 
     def _embedding(self, ranked: Ranked, proposal: int) -> FloatArray:
-        """phi of the cell that proposes."""
+        """Embedding of the cell that proposes."""
         row, column = (int(value) for value in ranked.proposals.cells[:, proposal])
         return window_of(ranked.response.embedding, (row, column), self._combined.shape)
 
     def _window(self, choice: Choice) -> FloatArray:
-        """phi where the chosen box is, which may be cells away from the one that proposes it."""
+        """Embedding where the chosen box is, maybe cells away from the one that proposes it."""
         proposals = choice.ranked.proposals
         center = proposals.boxes[:2, choice.chosen]
         cell = nearest_cell(center, proposals.shape, self.geometry.stride)

@@ -50,12 +50,15 @@ class Moments(NamedTuple):
     @classmethod
     def of(cls, samples: Samples) -> Moments:
         """Moments of one frame's samples."""
-        weighted = samples.inputs * samples.weights[:, None]
+        weighted: FloatArray = samples.inputs * samples.weights[:, None]
         return cls(weighted.T @ samples.inputs, weighted.T @ samples.labels)
 
     def scaled(self, factor: float) -> Moments:
         """The moments times a number."""
-        return Moments(self.gram * np.float32(factor), self.target * np.float32(factor))
+        scale = np.float32(factor)
+        gram: FloatArray = self.gram * scale
+        target: FloatArray = self.target * scale
+        return Moments(gram, target)
 
     def plus(self, other: Moments) -> Moments:
         """The sum of two."""
@@ -83,12 +86,10 @@ class RunningRidge:
         self._recent = self._first.scaled(0)
         self._recent_weight = 0.0
         size = len(self._first.target)
-        self._lambda = np.float32(
-            regularisation * max(float(np.trace(self._first.gram)), 1e-12) / size
-        )
-        self.weights: FloatArray = np.linalg.solve(
-            self._first.gram + self._lambda * np.eye(size, dtype=np.float32), self._first.target
-        )
+        #: lambda itself
+        self.regularisation = regularisation * max(float(np.trace(self._first.gram)), 1e-12) / size
+        ridge = np.float32(self.regularisation) * np.eye(size, dtype=np.float32)
+        self.weights: FloatArray = np.linalg.solve(self._first.gram + ridge, self._first.target)
 
     def learn(self, samples: Samples, iterations: int) -> None:
         """Add a frame and improve the solution.
@@ -101,7 +102,7 @@ class RunningRidge:
         self._recent_weight = self._recent_weight * self._decay + 1.0
         moments = self.moments()
         self.weights = conjugate_gradient(
-            moments.gram, self._lambda, moments.target, self.weights, iterations
+            moments.gram, self.regularisation, moments.target, self.weights, iterations
         )
 
     def moments(self) -> Moments:
@@ -111,11 +112,6 @@ class RunningRidge:
         share = (1 - self._first_share) * min(1.0, self._recent_weight / _FULL_SHARE_FRAMES)
         recent = self._recent.scaled(share / self._recent_weight)
         return self._first.scaled(1 - share).plus(recent)
-
-    @property
-    def regularisation(self) -> float:
-        """The lambda in use."""
-        return float(self._lambda)
 
 
 def conjugate_gradient(
