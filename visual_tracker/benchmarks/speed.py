@@ -26,6 +26,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.images import Image
 from visual_tracker.parameters import ParameterError
+from visual_tracker.threads import limit_threads
 from visual_tracker.timing import CROP, NETWORK, collect_stages
 from visual_tracker.trackers import Tracker
 
@@ -47,7 +48,7 @@ class Case:
         height: of the image in pixels.
         frames: measured in each repetition.
         repeats: repetitions, each with a new init; their spread is reported.
-        threads: that OpenCV and PyTorch may use.
+        threads: that the tracker's libraries may use.
     """
 
     candidate: Candidate
@@ -185,7 +186,6 @@ def as_json(speeds: Iterable[Speed]) -> list[dict[str, Any]]:
 
 def _measure(case: Case, nothing: Speed) -> Speed:
     scene = Scene(case.width, case.height)
-    cv2.setNumThreads(case.threads)
     memory_before = _resident_mb()
     tracker, init_seconds = _started(case, scene)
     memory = _resident_mb()
@@ -219,10 +219,8 @@ def _started(case: Case, scene: Scene) -> tuple[Tracker, float]:
     """A tracker on its target, and the seconds from nothing to there."""
     image, box = scene.image(0), scene.box(0)
     begin = time.perf_counter()
-    tracker = case.candidate.create()
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(case.threads)
+    tracker = case.candidate.with_threads(case.threads).create()
+    limit_threads(getattr(tracker.parameters, "threads", case.threads))
     tracker.init(image, box)
     return tracker, time.perf_counter() - begin
 
