@@ -70,7 +70,8 @@ class _ResponseGraph(nn.Module):
 
 
 def _planes(image: Tensor) -> Tensor:
-    return image.permute(0, 3, 1, 2).float()
+    # The cast comes first: TensorRT takes bytes only as far as a cast.
+    return image.float().permute(0, 3, 1, 2)
 
 
 def graphs(network: nn.Module) -> tuple[nn.Module, Any]:
