@@ -1,8 +1,9 @@
 """How fast trackers are: ms a frame and where they go, init time and memory.
 
-Every case (tracker, device, image size) runs in a process of its own, so that memory is its own and
-no case warms up another. The scene is drawn: a textured target on a textured background, moving
-smoothly, the same in every run. Only `init` and `track` are timed.
+Every case (tracker, device, image size, threads) runs in a process of its own, so that memory is
+its own and no case warms up another; cases take turns, round by round, so that whatever else the
+machine does meets all of them and ratios hold. The scene is drawn: a textured target on a textured
+background, moving smoothly, the same in every run. Only `init` and `track` are timed.
 """
 
 from __future__ import annotations
@@ -10,20 +11,17 @@ from __future__ import annotations
 import itertools
 import math
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
+from visual_tracker.benchmarks.process import age_seconds, gpu_peak_mb, peak_mb, resident_mb
 from visual_tracker.boxes import Box
-from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.images import Image
 from visual_tracker.parameters import ParameterError
 from visual_tracker.threads import limit_threads
@@ -34,8 +32,6 @@ from visual_tracker.trackers import Tracker
 TARGET_SIDE = 64
 #: frames tracked before anything is measured
 WARM_UP = 10
-#: where Linux keeps a process's size in pages: all of it, then what is resident
-_SIZE_FILE = Path("/proc/self/statm")
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class Case:
     """What to measure; picklable.
 
     Attributes:
-        candidate: the tracker, with its device.
+        candidate: the tracker, with its device (a `Candidate` or what offers the same).
         width: of the image in pixels.
         height: of the image in pixels.
         frames: measured in each repetition.
@@ -51,7 +47,7 @@ class Case:
         threads: that the tracker's libraries may use.
     """
 
-    candidate: Candidate
+    candidate: Any
     width: int
     height: int
     frames: int = 100
@@ -73,10 +69,13 @@ class Speed:
         crop_ms: mean share of cutting out; None where the tracker does not tell.
         network_ms: mean share of the network; None likewise.
         post_ms: mean of what is left; None likewise.
+        threads: that the tracker's libraries may use.
         init_ms: median over the repetitions.
         first_init_ms: from nothing to the first target, with all loading.
+        start_s: likewise, and the start of the process before it.
         memory_mb: growth of the process's resident memory from before the tracker was made to the
             most in any frame; None where the system does not tell.
+        peak_mb: the most that the whole process has held; None likewise.
         gpu_memory_mb: peak on a CUDA device, None elsewhere.
         error: why there are no figures, None if there are.
     """
@@ -84,6 +83,7 @@ class Speed:
     tracker: str
     device: str
     image: str
+    threads: int = 1
     median_ms: float | None = None
     p99_ms: float | None = None
     spread_ms: tuple[float, float] | None = None
@@ -92,7 +92,9 @@ class Speed:
     post_ms: float | None = None
     init_ms: float | None = None
     first_init_ms: float | None = None
+    start_s: float | None = None
     memory_mb: float | None = None
+    peak_mb: float | None = None
     gpu_memory_mb: float | None = None
     error: str | None = None
 
@@ -140,37 +142,64 @@ class Scene:
 
 
 def measure_all(
-    cases: Iterable[Case], finished: Callable[[Speed], None] | None = None
+    cases: Iterable[Case], finished: Callable[[Speed], None] | None = None, rounds: int = 1
 ) -> list[Speed]:
-    """Measure cases one after another, each in a fresh process."""
+    """Measure cases in turns, each time in a fresh process.
+
+    Args:
+        cases: what to measure.
+        finished: called with what each case took in each round.
+        rounds: how often every case has its turn; a case that failed has no further one.
+    """
+    cases = list(cases)
+    measured: list[list[Speed]] = [[] for _ in cases]
     context = multiprocessing.get_context("spawn")
-    speeds = []
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
-        for case in cases:
-            speed = pool.submit(measure, case).result()
-            speeds.append(speed)
-            if finished:
-                finished(speed)
-    return speeds
+        for _ in range(rounds):
+            for case, speeds in zip(cases, measured, strict=True):
+                if speeds and speeds[-1].error:
+                    continue
+                speeds.append(pool.submit(measure, case).result())
+                if finished:
+                    finished(speeds[-1])
+    return [merged(speeds) for speeds in measured]
+
+
+def merged(rounds: list[Speed]) -> Speed:
+    """Medians over the rounds of a case, and the spread over all of them."""
+    last = rounds[-1]
+    if last.error or len(rounds) == 1:
+        return last
+    figures: dict[str, Any] = {}
+    for entry in fields(Speed):
+        values = [getattr(speed, entry.name) for speed in rounds]
+        if isinstance(values[0], float):
+            figures[entry.name] = float(np.median(values))
+    spreads = [speed.spread_ms for speed in rounds if speed.spread_ms]
+    figures["spread_ms"] = (min(low for low, _ in spreads), max(high for _, high in spreads))
+    return replace(last, **figures)
 
 
 def cases_of(
-    candidates: Iterable[Candidate],
+    candidates: Iterable[Any],
     devices: Iterable[str],
     sizes: Iterable[tuple[int, int]],
+    threads: Iterable[int] = (1,),
     **settings: int,
 ) -> list[Case]:
-    """Every candidate on every device with every image size."""
+    """Every candidate on every device with every image size and number of threads."""
     return [
-        Case(replace(candidate, device=device), width, height, **settings)
-        for candidate, device, (width, height) in itertools.product(candidates, devices, sizes)
+        Case(replace(candidate, device=device), width, height, threads=count, **settings)
+        for count, (width, height), candidate, device in itertools.product(
+            threads, sizes, candidates, devices
+        )
     ]
 
 
 def measure(case: Case) -> Speed:
     """Measure one case in this process; what the tracker raises becomes the error."""
     image = f"{case.width}x{case.height}"
-    nothing = Speed(case.candidate.label, case.candidate.device, image)
+    nothing = Speed(case.candidate.label, case.candidate.device, image, case.threads)
     try:
         return _measure(case, nothing)
     # a tracker is foreign code: whatever it raises ends its case, not the benchmark
@@ -185,10 +214,11 @@ def as_json(speeds: Iterable[Speed]) -> list[dict[str, Any]]:
 
 
 def _measure(case: Case, nothing: Speed) -> Speed:
+    start = age_seconds()
     scene = Scene(case.width, case.height)
-    memory_before = _resident_mb()
+    memory_before = resident_mb()
     tracker, init_seconds = _started(case, scene)
-    memory = _resident_mb()
+    memory = resident_mb()
     inits, medians, frames, stages = [], [], [], dict.fromkeys((CROP, NETWORK), 0.0)
     for _ in range(case.repeats):
         image, box = scene.image(0), scene.box(0)
@@ -210,8 +240,10 @@ def _measure(case: Case, nothing: Speed) -> Speed:
         spread_ms=(min(medians) * 1000, max(medians) * 1000),
         init_ms=float(np.median(inits)) * 1000,
         first_init_ms=init_seconds * 1000,
+        start_s=None if math.isnan(start) else start + init_seconds,
         memory_mb=None if math.isnan(memory) else memory - memory_before,
-        gpu_memory_mb=_gpu_peak_mb(tracker.device),
+        peak_mb=peak_mb(),
+        gpu_memory_mb=gpu_peak_mb(tracker.device),
     )
 
 
@@ -238,7 +270,7 @@ def _track(
             begin = time.perf_counter()
             tracker.track(image)
             seconds.append(time.perf_counter() - begin)
-            memory.append(_resident_mb())
+            memory.append(resident_mb())
     return seconds, spent, max(memory)
 
 
@@ -249,20 +281,6 @@ def _with_stages(speed: Speed, stages: dict[str, float], milliseconds: np.ndarra
     crop, network = (stages[stage] * 1000 / len(milliseconds) for stage in (CROP, NETWORK))
     rest = float(milliseconds.mean()) - crop - network
     return replace(speed, crop_ms=crop, network_ms=network, post_ms=rest)
-
-
-def _resident_mb() -> float:
-    """Memory that the process holds now, in megabytes; NaN where the system does not tell."""
-    if not _SIZE_FILE.is_file():
-        return math.nan
-    return int(_SIZE_FILE.read_text().split()[1]) * resource.getpagesize() / 2**20
-
-
-def _gpu_peak_mb(device: str) -> float | None:
-    if not device.startswith("cuda"):
-        return None
-    peak: float = sys.modules["torch"].cuda.max_memory_allocated(device)
-    return peak / 2**20
 
 
 def _texture(random: np.random.Generator, width: int, height: int, contrast: float) -> Image:

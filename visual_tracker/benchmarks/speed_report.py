@@ -16,9 +16,20 @@ COLUMNS = {
     "post_ms": "post ms",
     "init_ms": "init ms",
     "first_init_ms": "first init ms",
+    "start_s": "start s",
     "memory_mb": "memory MB",
+    "peak_mb": "peak MB",
     "gpu_memory_mb": "GPU memory MB",
 }
+
+
+#: ours against what it is to beat; a pair of which one was not measured is left out
+PAIRS = (
+    ("dasiamrpn", "nano"),
+    ("dasiamrpn", "csrt"),
+    ("alexnet-vot", "release-vot"),
+    ("alexnet-big", "release-big"),
+)
 
 
 def table_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -29,8 +40,30 @@ def table_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """
     cases = content["cases"]
     keys = [key for key in COLUMNS if any(case[key] is not None for case in cases)]
-    headings = ["tracker", "device", "image", *(COLUMNS[key] for key in keys), "spread ms"]
+    names = ["tracker", "device", "image", "threads"]
+    headings = [*names, *(COLUMNS[key] for key in keys), "spread ms"]
     return headings, [_row(case, keys) for case in cases]
+
+
+def ratio_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """How many times as fast ours is, for every pair, image and number of threads measured.
+
+    Args:
+        content: of speed.json.
+    """
+    medians = {
+        (case["tracker"], case["image"], case["threads"]): case["median_ms"]
+        for case in content["cases"]
+        if case["error"] is None
+    }
+    rows = []
+    for ours, theirs in PAIRS:
+        for label, image, threads in medians:
+            other = medians.get((theirs, image, threads))
+            if label == ours and other is not None:
+                ratio = other / medians[label, image, threads]
+                rows.append([ours, theirs, image, str(threads), f"{ratio:.2f}"])
+    return ["tracker", "against", "image", "threads", "times as fast"], rows
 
 
 def plot(content: dict[str, Any], path: Path) -> None:
@@ -44,7 +77,7 @@ def plot(content: dict[str, Any], path: Path) -> None:
         MissingExtraError: if matplotlib is not installed.
     """
     cases = [case for case in content["cases"] if case["error"] is None]
-    names = list(dict.fromkeys(f"{case['tracker']} ({case['device']})" for case in cases))
+    names = list(dict.fromkeys(_name(case) for case in cases))
     images = list(dict.fromkeys(case["image"] for case in cases))
     figure = require("matplotlib.figure").Figure(
         figsize=(7, 1.5 + 0.3 * len(names) * max(1, len(images))), layout="constrained"
@@ -53,23 +86,28 @@ def plot(content: dict[str, Any], path: Path) -> None:
     height = 0.8 / max(1, len(images))
     for index, image in enumerate(images):
         group = [case for case in cases if case["image"] == image]
-        places = [
-            names.index(f"{case['tracker']} ({case['device']})") + index * height for case in group
-        ]
+        places = [names.index(_name(case)) + index * height for case in group]
         medians = [case["median_ms"] for case in group]
         beyond = [max(0.0, case["p99_ms"] - case["median_ms"]) for case in group]
         error = [[0.0] * len(group), beyond]
         axes.barh(places, medians, height=height * 0.9, xerr=error, label=image)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(names))], names)
-    axes.set(xlabel="ms a frame: median, with a line to p99", title=content["machine"]["processor"])
+    axes.set(
+        xlabel="(device, threads): median ms a frame, with a line to p99",
+        title=content["machine"]["processor"],
+    )
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     axes.legend(title="image", loc="best")
     figure.savefig(path, dpi=130)
 
 
+def _name(case: dict[str, Any]) -> str:
+    return f"{case['tracker']} ({case['device']}, {case['threads']})"
+
+
 def _row(case: dict[str, Any], keys: list[str]) -> list[str]:
-    names = [case["tracker"], case["device"], case["image"]]
+    names = [case["tracker"], case["device"], case["image"], str(case["threads"])]
     if case["error"]:
         return [*names, *["-"] * len(keys), case["error"]]
     values = ["-" if case[key] is None else f"{case[key]:.1f}" for key in keys]

@@ -6,7 +6,6 @@ is what remains after the bare tracker's own time on the same images, measured i
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -130,9 +129,7 @@ def as_json(loads: Iterable[NodeLoad]) -> list[dict[str, Any]]:
 def _bare_tracker_ms(case: NodeCase) -> float:
     """Median milliseconds a frame of one target, with no node around it."""
     candidate = Candidate(case.tracker, case.tracker)
-    bare = speed.Case(
-        candidate, case.width, case.height, frames=60, repeats=1, threads=os.cpu_count() or 1
-    )
+    bare = speed.Case(candidate, case.width, case.height, frames=60, repeats=1)
     (measured,) = speed.measure_all([bare])
     return measured.median_ms if measured.median_ms is not None else float("nan")
 
