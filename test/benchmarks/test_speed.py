@@ -182,7 +182,7 @@ def test_too_small_an_image() -> None:
 
 def test_the_table_leaves_out_what_nobody_tells() -> None:
     case = speed.Speed(
-        "kcf", "cpu", "640x480", 2, 1.0, 2.0, (0.9, 1.1), init_ms=0.5, first_init_ms=3
+        "kcf", "cpu", "640x480", 2, 1, 1.0, 2.0, (0.9, 1.1), init_ms=0.5, first_init_ms=3
     )
     failed = speed.Speed("csrt", "cuda", "640x480", error="no device")
     headings, rows = speed_report.table_rows({"cases": speed.as_json([case, failed])})
@@ -213,7 +213,9 @@ def test_cases_take_turns_and_their_rounds_become_medians(monkeypatch: pytest.Mo
             return self
 
     def took(label: str, ms: float) -> speed.Speed:
-        return speed.Speed(label, "cpu", "1x1", 1, ms, 2 * ms, (ms - 1, ms + 1), first_init_ms=ms)
+        return speed.Speed(
+            label, "cpu", "1x1", 1, 1, ms, 2 * ms, (ms - 1, ms + 1), first_init_ms=ms
+        )
 
     order: list[str] = []
     failed = speed.Speed("csrt", "cpu", "1x1", error="no luck")
@@ -228,7 +230,7 @@ def test_cases_take_turns_and_their_rounds_become_medians(monkeypatch: pytest.Mo
 
 def test_ratios_are_of_the_same_image_and_threads() -> None:
     def took(label: str, ms: float, threads: int = 1, image: str = "a") -> speed.Speed:
-        return speed.Speed(label, "cpu", image, threads, ms)
+        return speed.Speed(label, "cpu", image, threads, 1, ms)
 
     cases = [
         *(took("dasiamrpn", 4.0), took("nano", 10.0), took("dasiamrpn", 2.0, threads=2)),
@@ -292,3 +294,36 @@ def test_the_release_is_run_from_its_folder(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_release_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"lacks net\.py, run_SiamRPN\.py, utils\.py"):
         ReleaseCandidate("release-vot", tmp_path, "alexnet-vot")
+
+
+def test_boxes_of_several_targets_lie_in_the_image_apart_from_each_other() -> None:
+    boxes = Scene(640, 480).boxes(16)
+    assert boxes[0] == Scene(640, 480).box(0)
+    assert len(boxes) == 16
+    assert all(box.visible_fraction(640, 480) == 1 for box in boxes)
+    others = boxes[1:]
+    assert all(a.iou(b) < 0.1 for a in others for b in others if a is not b)
+
+
+def test_several_targets_cost_the_sum_of_their_trackers(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    scripted(monkeypatch, clock, init=0.5, track=0.01)
+    result = measure(Case(KCF, 640, 480, frames=9, repeats=1, targets=3))
+    assert result.error is None
+    assert result.targets == 3
+    assert result.median_ms == pytest.approx(30)
+    assert result.init_ms == pytest.approx(1500)
+
+
+def test_the_targets_command_writes_table_and_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    arguments = ["--tracker", "kcf", "--targets", "1", "--targets", "2", "--size", "320x240"]
+    arguments += ["--frames", "2", "--repeats", "1", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, ["benchmark", "targets", *arguments])
+    assert result.exit_code == 0, result.output
+    cases = json.loads((tmp_path / "targets.json").read_text())["cases"]
+    assert [case["targets"] for case in cases] == [1, 2]
+    assert cv2.imread(str(tmp_path / "targets.png")).std() > 5
+    rows = speed_report.target_rows({"cases": cases})[1]
+    assert rows[0][4] == "1.00"

@@ -45,6 +45,7 @@ class Case:
         frames: measured in each repetition.
         repeats: repetitions, each with a new init; their spread is reported.
         threads: that the tracker's libraries may use.
+        targets: followed at once, each by a tracker of its own; times are of all together.
     """
 
     candidate: Any
@@ -53,6 +54,7 @@ class Case:
     frames: int = 100
     repeats: int = 3
     threads: int = 1
+    targets: int = 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Speed:
         network_ms: mean share of the network; None likewise.
         post_ms: mean of what is left; None likewise.
         threads: that the tracker's libraries may use.
+        targets: followed at once.
         init_ms: median over the repetitions.
         first_init_ms: from nothing to the first target, with all loading.
         start_s: likewise, and the start of the process before it.
@@ -84,6 +87,7 @@ class Speed:
     device: str
     image: str
     threads: int = 1
+    targets: int = 1
     median_ms: float | None = None
     p99_ms: float | None = None
     spread_ms: tuple[float, float] | None = None
@@ -132,6 +136,19 @@ class Scene:
         reach = np.minimum(middle, 3 * TARGET_SIDE)
         x, y = np.round(middle + reach * [math.cos(angle), math.sin(angle)])
         return Box(float(x), float(y), TARGET_SIDE, TARGET_SIDE)
+
+    def boxes(self, count: int) -> list[Box]:
+        """The target's first box, and others of its size in a grid over the image."""
+        columns = math.ceil(math.sqrt(count))
+        width, height = self._size / columns
+        corners = [
+            ((index % columns + 0.5) * width, (index // columns + 0.5) * height)
+            for index in range(1, count)
+        ]
+        return [
+            self.box(0),
+            *(Box.from_center(x, y, TARGET_SIDE, TARGET_SIDE) for x, y in corners),
+        ]
 
     def image(self, index: int) -> Image:
         """The image of a frame."""
@@ -199,7 +216,8 @@ def cases_of(
 def measure(case: Case) -> Speed:
     """Measure one case in this process; what the tracker raises becomes the error."""
     image = f"{case.width}x{case.height}"
-    nothing = Speed(case.candidate.label, case.candidate.device, image, case.threads)
+    place = (case.candidate.label, case.candidate.device, image, case.threads, case.targets)
+    nothing = Speed(*place)
     try:
         return _measure(case, nothing)
     # a tracker is foreign code: whatever it raises ends its case, not the benchmark
@@ -217,15 +235,15 @@ def _measure(case: Case, nothing: Speed) -> Speed:
     start = age_seconds()
     scene = Scene(case.width, case.height)
     memory_before = resident_mb()
-    tracker, init_seconds = _started(case, scene)
+    trackers, init_seconds = _started(case, scene)
     memory = resident_mb()
     inits, medians, frames, stages = [], [], [], dict.fromkeys((CROP, NETWORK), 0.0)
     for _ in range(case.repeats):
-        image, box = scene.image(0), scene.box(0)
+        image, boxes = scene.image(0), scene.boxes(case.targets)
         begin = time.perf_counter()
-        tracker.init(image, box)
+        _init(trackers, image, boxes)
         inits.append(time.perf_counter() - begin)
-        seconds, spent, most = _track(tracker, scene, case.frames)
+        seconds, spent, most = _track(trackers, scene, case.frames)
         memory = max(memory, most)
         frames += seconds
         medians.append(float(np.median(seconds)))
@@ -234,7 +252,7 @@ def _measure(case: Case, nothing: Speed) -> Speed:
     milliseconds = np.array(frames) * 1000
     return replace(
         _with_stages(nothing, stages, milliseconds),
-        device=tracker.device,
+        device=trackers[0].device,
         median_ms=float(np.median(milliseconds)),
         p99_ms=float(np.percentile(milliseconds, 99)),
         spread_ms=(min(medians) * 1000, max(medians) * 1000),
@@ -243,32 +261,40 @@ def _measure(case: Case, nothing: Speed) -> Speed:
         start_s=None if math.isnan(start) else start + init_seconds,
         memory_mb=None if math.isnan(memory) else memory - memory_before,
         peak_mb=peak_mb(),
-        gpu_memory_mb=gpu_peak_mb(tracker.device),
+        gpu_memory_mb=gpu_peak_mb(trackers[0].device),
     )
 
 
-def _started(case: Case, scene: Scene) -> tuple[Tracker, float]:
-    """A tracker on its target, and the seconds from nothing to there."""
-    image, box = scene.image(0), scene.box(0)
+def _started(case: Case, scene: Scene) -> tuple[list[Tracker], float]:
+    """Trackers on their targets, and the seconds from nothing to there."""
+    image, boxes = scene.image(0), scene.boxes(case.targets)
     begin = time.perf_counter()
-    tracker = case.candidate.with_threads(case.threads).create()
-    limit_threads(getattr(tracker.parameters, "threads", case.threads))
-    tracker.init(image, box)
-    return tracker, time.perf_counter() - begin
+    candidate = case.candidate.with_threads(case.threads)
+    trackers = [candidate.create() for _ in boxes]
+    limit_threads(getattr(trackers[0].parameters, "threads", case.threads))
+    _init(trackers, image, boxes)
+    return trackers, time.perf_counter() - begin
+
+
+def _init(trackers: list[Tracker], image: Image, boxes: list[Box]) -> None:
+    for tracker, box in zip(trackers, boxes, strict=True):
+        tracker.init(image, box)
 
 
 def _track(
-    tracker: Tracker, scene: Scene, frames: int
+    trackers: list[Tracker], scene: Scene, frames: int
 ) -> tuple[list[float], dict[str, float], float]:
     """Seconds of each frame after the warm-up, of the stages in all of them, and most memory."""
-    for index in range(1, WARM_UP + 1):
-        tracker.track(scene.image(index))
     seconds, memory = [], []
+    for index in range(1, WARM_UP + 1):
+        for tracker in trackers:
+            tracker.track(scene.image(index))
     with collect_stages() as spent:
         for index in range(WARM_UP + 1, WARM_UP + 1 + frames):
             image = scene.image(index)
             begin = time.perf_counter()
-            tracker.track(image)
+            for tracker in trackers:
+                tracker.track(image)
             seconds.append(time.perf_counter() - begin)
             memory.append(resident_mb())
     return seconds, spent, max(memory)

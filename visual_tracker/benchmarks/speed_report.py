@@ -66,6 +66,54 @@ def ratio_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["tracker", "against", "image", "threads", "times as fast"], rows
 
 
+def target_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Cost against the number of targets.
+
+    Args:
+        content: of targets.json.
+    """
+    ones = {
+        case["tracker"]: case["median_ms"]
+        for case in content["cases"]
+        if case["targets"] == 1 and case["error"] is None
+    }
+    rows = []
+    for case in content["cases"]:
+        median, one = case["median_ms"], ones.get(case["tracker"])
+        figures = ["-", "-", "-", case["error"] or ""]
+        if median is not None:
+            low, high = case["spread_ms"]
+            times = "-" if one is None else f"{median / one:.2f}"
+            each = f"{median / case['targets']:.1f}"
+            figures = [f"{median:.1f}", each, times, f"{low:.1f} .. {high:.1f}"]
+        rows.append([case["tracker"], str(case["targets"]), *figures])
+    return ["tracker", "targets", "median ms", "ms a target", "times one", "spread ms"], rows
+
+
+def plot_targets(content: dict[str, Any], path: Path) -> None:
+    """Draw the cost of a frame against the number of targets.
+
+    Args:
+        content: of targets.json.
+        path: of the PNG file.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    figure = require("matplotlib.figure").Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    cases = [case for case in content["cases"] if case["error"] is None]
+    for name in dict.fromkeys(case["tracker"] for case in cases):
+        own = [case for case in cases if case["tracker"] == name]
+        counts = [case["targets"] for case in own]
+        axes.plot(counts, [case["median_ms"] for case in own], marker="o", label=name)
+    axes.set(xlabel="targets", ylabel="median ms a frame", title=content["machine"]["processor"])
+    axes.set(xlim=(0, None), ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=130)
+
+
 def plot(content: dict[str, Any], path: Path) -> None:
     """Draw the median of every case as a bar, with a line to p99.
 

@@ -6,6 +6,7 @@ cache yet.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import tempfile
 from collections.abc import Callable
@@ -90,12 +91,15 @@ def _on_torch(spec: MatcherSpec, choice: Choice) -> Any:
     from visual_tracker.models import torch_matchers
 
     limit_threads(spec.threads)
-    matchers: dict[str, Any] = {
-        "siamrpn": torch_matchers.TorchProposalMatcher,
-        "siamfc": torch_matchers.TorchResponseMatcher,
-    }
     network = torch_matchers.load_network(spec.kind, spec.network, spec.weights)
-    return matchers[spec.kind](network, spec.device, choice.precision)
+    make: Any = torch_matchers.TorchResponseMatcher
+    if spec.kind == "siamrpn":
+        make = torch_matchers.TorchProposalMatcher
+        if spec.device.startswith("cuda"):
+            make = importlib.import_module(
+                "visual_tracker.models.cuda_matchers"
+            ).PackedProposalMatcher
+    return make(network, spec.device, choice.precision)
 
 
 def _on_graph(spec: MatcherSpec, choice: Choice) -> GraphMatcher:

@@ -45,13 +45,13 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 #: types by the parameter `precision`
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def _to_tensor(images: list[Image], device: str, precision: str) -> Tensor:
     """BGR uint8 images to (N, 3, height, width) in 0..255, channels last; exact in bf16, too."""
     batch = torch.from_numpy(np.stack(images)).to(device)
-    return batch.permute(0, 3, 1, 2).to(_TYPES[precision])
+    return batch.permute(0, 3, 1, 2).to(TYPES[precision])
 
 
 class TorchProposalMatcher:
@@ -64,7 +64,7 @@ class TorchProposalMatcher:
     """
 
     def __init__(self, network: SiamRpnNetwork, device: str, precision: str = "fp32") -> None:
-        self._network = network.to(device, _TYPES[precision])
+        self._network = network.to(device, TYPES[precision])
         self._device = device
         self._precision = precision
         self.geometry = network.geometry
@@ -101,7 +101,7 @@ class TorchResponseMatcher:
     """
 
     def __init__(self, network: LiteSiamFc, device: str, precision: str = "fp32") -> None:
-        self._network = network.to(device, _TYPES[precision])
+        self._network = network.to(device, TYPES[precision])
         self._device = device
         self._precision = precision
         self.geometry = network.geometry
@@ -116,7 +116,7 @@ class TorchResponseMatcher:
     @torch.inference_mode()
     def respond(self, kernel: FloatArray, images: list[Image]) -> FloatArray:
         """Logits of search crops."""
-        weight = torch.from_numpy(kernel)[None].to(self._device, _TYPES[self._precision])
+        weight = torch.from_numpy(kernel)[None].to(self._device, TYPES[self._precision])
         response = self._network.respond(weight, self._tensor(images))
         return cast(FloatArray, response[:, 0].float().cpu().numpy())
 

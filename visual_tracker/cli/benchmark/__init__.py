@@ -8,6 +8,7 @@ from visual_tracker.cli.benchmark.engines import engines_command
 from visual_tracker.cli.benchmark.node import node_command
 from visual_tracker.cli.benchmark.soak import soak_command
 from visual_tracker.cli.benchmark.speed import speed_command
+from visual_tracker.cli.benchmark.targets import targets_command
 
 
 @click.group()
@@ -28,3 +29,4 @@ command.add_command(speed_command)
 command.add_command(engines_command)
 command.add_command(node_command)
 command.add_command(soak_command)
+command.add_command(targets_command)

@@ -19,7 +19,7 @@ import rclpy
 
 from visual_tracker.benchmarks import speed
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.ros.benchmarks.clip import spread_boxes, write_clip
+from visual_tracker.ros.benchmarks.clip import write_clip
 from visual_tracker.ros.benchmarks.load_client import PUBLISHER_NODE, TRACKER_NODE, LoadClient
 from visual_tracker.ros.processes import NodeProcess, ProcessError, use_local_dds
 
@@ -194,7 +194,7 @@ def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
 
 def _start_targets(case: NodeCase, client: LoadClient, scene: speed.Scene) -> None:
     stamp = client.wait_for(lambda: client.newest, "the first detections")
-    for box in spread_boxes(scene, case.targets, case.width, case.height):
+    for box in scene.boxes(case.targets):
         answer = client.init_target(box, stamp)
         if not answer.success:
             raise ProcessError(f"init_target {answer.message}")
