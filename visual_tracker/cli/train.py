@@ -27,6 +27,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Folder of boxed videos or stills; repeat to join several.",
 )  # fmt: skip
 @click.option(
+    "--exclude", "excluded", multiple=True, type=_FOLDER,
+    help="Folder of evaluation data that must not be trained on: its videos by name, its pictures "
+    "whatever their size and compression. Repeat for several. Videos named like OTB-100's are "
+    "always left out.",
+)  # fmt: skip
+@click.option(
     "--output", required=True, type=click.Path(file_okay=False, path_type=Path),
     help="Folder for checkpoint, log.csv and weights; a run found there is resumed.",
 )  # fmt: skip
@@ -45,6 +51,7 @@ def command(
     kind: str,
     network: str,
     folders: tuple[Path, ...],
+    excluded: tuple[Path, ...],
     output: Path,
     initial: Path | None,
     settings: tuple[str, ...],
@@ -60,7 +67,8 @@ def command(
 
     \b
     Examples:
-      visual-tracker train siamrpn --data ../shared/data/training --output runs/lite
+      visual-tracker train siamrpn --data ../shared/data/training \\
+          --exclude ../shared/data/sequences --output runs/lite
       torchrun --nproc-per-node 4 -m visual_tracker.cli train siamrpn --data /data/got10k/train \\
           --data /data/coco --output runs/big --set steps=100000 --set batch=256
     """
@@ -70,6 +78,7 @@ def command(
 
         from visual_tracker.models.efficientnet_lite import PretrainedError
         from visual_tracker.training import run, trainer
+        from visual_tracker.training.exclusions import Exclusions
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name}; install visual_tracker[train]"
@@ -78,15 +87,17 @@ def command(
         torch.set_num_threads(threads)
     try:
         machine = trainer.Machine.from_environment(device, workers)
+        exclusions = Exclusions.read(excluded, cache=output) if excluded else Exclusions()
         training = run.prepare(
             kind,
             network,
-            run.read_collections(folders),
+            run.read_collections(folders, exclusions),
             read_recipe(settings),
             output,
             machine,
             int(image_memory * 2**30),
             initial,
+            exclusions,
         )
     except (trainer.CheckpointError, PretrainedError) as error:
         raise SourceError(str(error)) from None

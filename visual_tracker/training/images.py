@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -17,17 +17,25 @@ log = logging.getLogger(__name__)
 
 
 class ImageStore:
-    """Images by path. A corrupt one is reported once, counted, and None from then on.
+    """Images by path. One not to be used is reported once, counted, and None from then on.
 
     Args:
         budget: bytes of decoded images to keep; further ones are decoded at every use.
+        is_excluded: says which pictures must not be used (those of the evaluation data).
+
+    Attributes:
+        corrupt: files that cannot be read as images.
+        excluded: files of excluded pictures.
     """
 
-    def __init__(self, budget: int = 0) -> None:
+    def __init__(self, budget: int = 0, is_excluded: Callable[[Image], bool] | None = None) -> None:
         self._budget = budget
+        self._is_excluded = is_excluded
+        self._allowed: set[Path] = set()
         self._kept: dict[Path, Image] = {}
         self._means: dict[Path, NDArray[np.float64]] = {}
         self.corrupt: set[Path] = set()
+        self.excluded: set[Path] = set()
 
     def preload(self, paths: Iterable[Path]) -> None:
         """Decode images until the budget is spent (before worker processes start: they share)."""
@@ -40,16 +48,27 @@ class ImageStore:
                 self._budget -= image.nbytes
 
     def get(self, path: Path) -> Image | None:
-        """The image as BGR uint8 (height, width, 3), or None if it cannot be read."""
+        """The image as BGR uint8 (height, width, 3), or None if it must not or cannot be used."""
         if path in self._kept:
             return self._kept[path]
-        if path in self.corrupt:
+        if path in self.corrupt or path in self.excluded:
             return None
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
             self.corrupt.add(path)
             log.warning("skipped %s: it cannot be read as an image", path)
-        return image
+            return None
+        return image if self._may_show(path, image) else None
+
+    def _may_show(self, path: Path, image: Image) -> bool:
+        if self._is_excluded is None or path in self._allowed:
+            return True
+        if self._is_excluded(image):
+            self.excluded.add(path)
+            log.warning("skipped %s: it shows an image of the evaluation data", path)
+            return False
+        self._allowed.add(path)
+        return True
 
     def mean(self, path: Path, image: Image) -> NDArray[np.float64]:
         """Mean of each channel (B, G, R) of an image of this store, worked out once."""

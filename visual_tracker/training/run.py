@@ -12,7 +12,8 @@ from torch import nn
 
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0, load_imagenet_state
 from visual_tracker.models.networks import create_network
-from visual_tracker.training.data import Collection, read_collection
+from visual_tracker.training.data import Collection, DataError, read_collection
+from visual_tracker.training.exclusions import Exclusions, leave_out
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import PairSampler, make_sampler
 from visual_tracker.training.recipe import Recipe
@@ -28,11 +29,18 @@ TASKS = {"siamrpn": SiamRpnTask, "siamfc": SiamFcTask}
 WEIGHTS = "weights.safetensors"
 
 
-def read_collections(folders: Sequence[Path]) -> Collection:
-    """Read and join data folders, and report what was skipped."""
+def read_collections(folders: Sequence[Path], exclusions: Exclusions | None = None) -> Collection:
+    """Read and join data folders, leave evaluation sequences out, and report what was skipped.
+
+    Raises:
+        DataError: if a folder cannot be read, or nothing is left.
+    """
     collection = Collection()
     for folder in folders:
         collection.add(read_collection(folder))
+    leave_out(collection, exclusions or Exclusions())
+    if not collection.tracks and not collection.stills:
+        raise DataError("nothing is left to train on but evaluation sequences")
     log.info("%d videos, %d stills", len(collection.tracks), len(collection.stills))
     for reason, count in sorted(collection.skipped.items()):
         log.info("skipped %d: %s", count, reason)
@@ -48,6 +56,7 @@ def prepare(
     machine: Machine,
     image_budget: int,
     initial: Path | None = None,
+    exclusions: Exclusions | None = None,
 ) -> Trainer:
     """Make the trainer of a run, resumed where `output` holds a checkpoint.
 
@@ -61,6 +70,7 @@ def prepare(
         image_budget: bytes of decoded images to keep in memory.
         initial: weights of an earlier run to start from instead of ImageNet's; tensors of other
             names are left alone.
+        exclusions: pictures that must not be trained on.
 
     Raises:
         DataError, PretrainedError, CheckpointError, ParameterError: what they say.
@@ -70,8 +80,13 @@ def prepare(
     _initialize(network, initial)
     task = TASKS[kind](network.geometry, recipe)
     sampler, held_out = make_sampler(collection, recipe)
-    images = ImageStore(image_budget)
+    images = ImageStore(image_budget, exclusions.shows if exclusions is not None else None)
     images.preload(collection.paths())
+    if images.corrupt or images.excluded:
+        log.info(
+            "skipped %d corrupt images and %d of the evaluation data so far",
+            len(images.corrupt), len(images.excluded),
+        )  # fmt: skip
     maker = SampleMaker(sampler, images, task.geometry, task.targets(), recipe)
     validation = None
     if held_out:
