@@ -15,6 +15,9 @@ from visual_tracker.images import Image
 
 log = logging.getLogger(__name__)
 
+#: images kept beyond the budget: a sample asks for each of its own twice
+_RECENT = 8
+
 
 class ImageStore:
     """Images by path. One not to be used is reported once, counted, and None from then on.
@@ -33,6 +36,7 @@ class ImageStore:
         self._is_excluded = is_excluded
         self._allowed: set[Path] = set()
         self._kept: dict[Path, Image] = {}
+        self._recent: dict[Path, Image] = {}
         self._means: dict[Path, NDArray[np.float64]] = {}
         self.corrupt: set[Path] = set()
         self.excluded: set[Path] = set()
@@ -51,6 +55,8 @@ class ImageStore:
         """The image as BGR uint8 (height, width, 3), or None if it must not or cannot be used."""
         if path in self._kept:
             return self._kept[path]
+        if path in self._recent:
+            return self._recent[path]
         if path in self.corrupt or path in self.excluded:
             return None
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -58,7 +64,12 @@ class ImageStore:
             self.corrupt.add(path)
             log.warning("skipped %s: it cannot be read as an image", path)
             return None
-        return image if self._may_show(path, image) else None
+        if not self._may_show(path, image):
+            return None
+        if len(self._recent) >= _RECENT:
+            del self._recent[next(iter(self._recent))]
+        self._recent[path] = image
+        return image
 
     def _may_show(self, path: Path, image: Image) -> bool:
         if self._is_excluded is None or path in self._allowed:
@@ -69,6 +80,11 @@ class ImageStore:
             return False
         self._allowed.add(path)
         return True
+
+    def size(self, path: Path) -> tuple[int, int] | None:
+        """Width and height of an image, None if it must not or cannot be used."""
+        image = self.get(path)
+        return None if image is None else (image.shape[1], image.shape[0])
 
     def mean(self, path: Path, image: Image) -> NDArray[np.float64]:
         """Mean of each channel (B, G, R) of an image of this store, worked out once."""
