@@ -20,6 +20,7 @@ from visual_tracker.trackers import TrackerUnavailableError
 COMMANDS = {
     "benchmark": "Measure how fast trackers are on this machine.",
     "evaluate": "Run trackers on a dataset and measure how good and how fast they are.",
+    "pack": "Put training data into one small file.",
     "track": "Track a target through a video, an image folder or a camera.",
     "train": "Train the networks of the deep trackers.",
     "trackers": "List the trackers and whether they can run here.",

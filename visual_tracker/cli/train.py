@@ -23,8 +23,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("kind", type=click.Choice(["siamfc", "siamrpn"]))
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option(
-    "--data", "folders", multiple=True, required=True, type=_FOLDER,
-    help="Folder of boxed videos or stills; repeat to join several.",
+    "--data", "folders", multiple=True, required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder of boxed videos or stills, or a pack of them; repeat to join several.",
 )  # fmt: skip
 @click.option(
     "--exclude", "excluded", multiple=True, type=_FOLDER,
@@ -42,11 +43,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Change a setting of the recipe; repeat for more (docs/training.md lists them).",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--sampler", default="auto", show_default=True,
+    type=click.Choice(["auto", "device", "workers"]),
+    help="Where samples are made: on the device, which then holds all images, or by worker "
+    "processes. auto: on a GPU if the images fit.",
+)  # fmt: skip
 @click.option("--workers", default=1, show_default=True, help="Processes that make samples.")
 @click.option("--threads", default=0, help="CPU threads; 0 takes torch's choice.")
 @click.option(
-    "--image-memory", default=4.0, show_default=True, help="GiB of decoded images to keep."
-)
+    "--image-memory", default=4.0, show_default=True,
+    help="GiB of decoded images to keep, in memory or on the device.",
+)  # fmt: skip
 def command(
     kind: str,
     network: str,
@@ -56,6 +64,7 @@ def command(
     initial: Path | None,
     settings: tuple[str, ...],
     device: str,
+    sampler: str,
     workers: int,
     threads: int,
     image_memory: float,
@@ -98,6 +107,7 @@ def command(
             int(image_memory * 2**30),
             initial,
             exclusions,
+            sampler,
         )
     except (trainer.CheckpointError, PretrainedError) as error:
         raise SourceError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Decoded images, kept in memory as far as a budget allows."""
+"""Decoded images of files and packs, kept in memory as far as a budget allows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image
+from visual_tracker.training.packs import SUFFIX, PackReader
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class ImageStore:
         self._allowed: set[Path] = set()
         self._kept: dict[Path, Image] = {}
         self._recent: dict[Path, Image] = {}
+        self._packs: dict[Path, PackReader] = {}
         self._means: dict[Path, NDArray[np.float64]] = {}
         self.corrupt: set[Path] = set()
         self.excluded: set[Path] = set()
@@ -59,7 +61,7 @@ class ImageStore:
             return self._recent[path]
         if path in self.corrupt or path in self.excluded:
             return None
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        image = self._read(path)
         if image is None:
             self.corrupt.add(path)
             log.warning("skipped %s: it cannot be read as an image", path)
@@ -70,6 +72,13 @@ class ImageStore:
             del self._recent[next(iter(self._recent))]
         self._recent[path] = image
         return image
+
+    def _read(self, path: Path) -> Image | None:
+        if path.parent.suffix != SUFFIX:
+            return cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if path.parent not in self._packs:
+            self._packs[path.parent] = PackReader(path.parent)
+        return self._packs[path.parent].image(int(path.name))
 
     def _may_show(self, path: Path, image: Image) -> bool:
         if self._is_excluded is None or path in self._allowed:
