@@ -19,17 +19,16 @@ from visual_tracker.training import augment
 from visual_tracker.training.data import View, read_collection
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import make_sampler
-from visual_tracker.training.recipe import Recipe
-from visual_tracker.training.samples import (
-    AnchorTargets,
+from visual_tracker.training.plans import (
     Jitter,
-    RadiusTargets,
     SampleError,
-    SampleMaker,
     jittered_frame,
+    onto_place,
     shown_share,
     target_in_crop,
 )
+from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.samples import AnchorTargets, RadiusTargets, SampleMaker
 
 
 def maker(folder: Path, recipe: Recipe) -> SampleMaker:
@@ -90,7 +89,7 @@ def test_a_part_of_an_object_does_not_take_the_whole_outline(tmp_path: Path) -> 
 
 
 def test_the_shown_share_counts_what_lies_in_the_image() -> None:
-    image = np.zeros((100, 100, 3), np.uint8)
+    image = (100, 100)
     rng = np.random.default_rng(0)
     plain = Jitter(64, 2.0, 0.0, 0.0)
     inside = jittered_frame(Box.from_center(50, 50, 10, 10), plain, rng)
@@ -202,15 +201,24 @@ def test_the_image_budget_is_kept(tmp_path: Path) -> None:
     assert store.get(paths[-1]) is not None
 
 
-def test_pasted_objects_keep_their_outline_and_their_distance() -> None:
+def test_patches_keep_their_outline_within_their_place() -> None:
+    place = Box(30, 5, 20, 20)
+    frame = onto_place(Box(10, 10, 20, 20), place, 40)
+    mask = augment.patch_mask(frame, ((10, 10, 30, 10, 10, 30, 0, 20),), place)
+    assert mask[6, 31] == 255
+    assert mask[24, 39] == 0  # outside the outline
+    assert mask[:, :30].max() == 0  # outside the place, where the outline reaches
+    whole = augment.patch_mask(frame, (), place)
+    assert (whole > 0).sum() == 10 * 20  # the half of the place that lies in the crop
+    image = np.zeros((50, 60, 3), np.uint8)
+    image[10:30, 10:30] = 200
+    shown = take_crop(image, frame, np.zeros(3))
+    assert (shown[whole > 0] == 200).mean() > 0.85  # all but the seam
+    assert shown[:, :29].max() == 0
+
+
+def test_pasted_objects_keep_their_distance() -> None:
     rng = np.random.default_rng(0)
-    image = np.full((50, 60, 3), 200, dtype=np.uint8)
-    part, mask = augment.cut_out(image, Box(10, 10, 20, 20), ((10, 10, 30, 10, 10, 30),))
-    ground = np.zeros((40, 40, 3), dtype=np.uint8)
-    augment.paste(ground, part, mask, Box(30, 5, 20, 20))
-    assert ground[6, 31, 0] == 200
-    assert ground[24, 39, 0] == 0  # outside the triangle
-    assert ground[:, :30].max() == 0
     target = Box(50, 50, 30, 30)
     for _ in range(20):
         place = augment.distractor_place(target, 129, rng)
@@ -224,8 +232,10 @@ def test_blur_keeps_brightness_and_grey_keeps_channels() -> None:
     image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     for length in (3, 7, 11):
         for angle in (0.0, 0.7, 1.57, 3.0):
-            blurred = augment.motion_blurred(image, length, angle)
+            look = augment.Look(blur=augment.motion_kernel(length, angle))
+            blurred = augment.seen(image, look, without_colour=False, mirrored=False)
             assert blurred.mean() == pytest.approx(image.mean(), abs=2)
             assert blurred.std() < image.std()
+    assert np.array_equal(augment.seen(image, augment.Look(), False, mirrored=True), image[:, ::-1])
     grey = augment.grey(image)
     assert np.array_equal(grey[:, :, 0], grey[:, :, 2])

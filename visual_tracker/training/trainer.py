@@ -10,22 +10,20 @@ import csv
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
 from visual_tracker.training.losses import Losses
 from visual_tracker.training.recipe import Recipe
-from visual_tracker.training.samples import SampleMaker
 from visual_tracker.training.schedule import rate_factor, release_steps
 from visual_tracker.training.tasks import Task
 
@@ -46,20 +44,13 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be resumed; the message says why."""
 
 
-class NumberedSamples(Dataset):
-    """Samples by number, `start` to `stop`, every `step`-th."""
+class BatchMaker(Protocol):
+    """Makes batches of samples by number, on the host or on the device."""
 
-    def __init__(self, maker: SampleMaker, numbers: range) -> None:
-        self._maker = maker
-        self._numbers = numbers
-
-    def __len__(self) -> int:
-        """How many."""
-        return len(self._numbers)
-
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """One sample as a dictionary of arrays."""
-        return self._maker.make(self._numbers[index])._asdict()
+    def batches(
+        self, numbers: range, size: int, workers: int = 0, pinned: bool = False
+    ) -> Iterable[dict[str, Tensor]]:
+        """Batches in order; see :meth:`SampleMaker.batches`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +103,8 @@ class Trainer:
         self,
         network: Network,
         task: Task,
-        maker: SampleMaker,
-        validation: SampleMaker | None,
+        maker: BatchMaker,
+        validation: BatchMaker | None,
         recipe: Recipe,
         output: Path,
         machine: Machine,
@@ -261,15 +252,9 @@ class Trainer:
         size = total // (processes * self.recipe.accumulate)
         return iter(self._loader(self._maker, numbers, size))
 
-    def _loader(self, maker: SampleMaker, numbers: range, size: int) -> DataLoader:
-        workers = self.machine.workers
-        return DataLoader(
-            NumberedSamples(maker, numbers),
-            batch_size=max(1, size),
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            pin_memory="cuda" in self.machine.device,
-        )
+    def _loader(self, maker: BatchMaker, numbers: range, size: int) -> Iterable[dict[str, Tensor]]:
+        machine = self.machine
+        return maker.batches(numbers, max(1, size), machine.workers, "cuda" in machine.device)
 
     def _to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         moved = {
