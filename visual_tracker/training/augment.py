@@ -15,7 +15,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.images import Image
 from visual_tracker.training.recipe import Recipe
 
-_BLUR_LENGTHS = (3, 5, 7, 9, 11)
+_SHORTEST_BLUR = 3
 _QUALITIES = (20, 60)
 _PASTE_TRIES = 6
 
@@ -26,10 +26,15 @@ def spread(rng: np.random.Generator, amount: float) -> float:
 
 
 def photometric(image: Image, recipe: Recipe, rng: np.random.Generator) -> Image:
-    """Change light and colour, blur and compress, each by chance."""
+    """Change light and colour, blur, coarsen and compress, each by chance."""
     image = illuminated(image, recipe.light, rng)
     if rng.random() < recipe.blur:
-        image = motion_blurred(image, int(rng.choice(_BLUR_LENGTHS)), rng.uniform(0, math.pi))
+        # Short ones are the common ones: the logarithm of the length is spread evenly.
+        longest = max(recipe.blur_length, _SHORTEST_BLUR)
+        length = math.exp(rng.uniform(math.log(_SHORTEST_BLUR), math.log(longest)))
+        image = motion_blurred(image, 2 * round((length - 1) / 2) + 1, rng.uniform(0, math.pi))
+    if rng.random() < recipe.coarse:
+        image = coarsened(image, rng.uniform(1, recipe.coarseness))
     if rng.random() < recipe.compression:
         image = compressed(image, int(rng.integers(*_QUALITIES)))
     return image
@@ -61,6 +66,13 @@ def motion_blurred(image: Image, length: int, angle: float) -> Image:
     start = (round(middle - reach[0]), round(middle - reach[1]))
     cv2.line(kernel, start, (round(middle + reach[0]), round(middle + reach[1])), 1.0)
     return cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def coarsened(image: Image, factor: float) -> Image:
+    """The image as if the target had been `factor` times smaller in the camera's image."""
+    size = (max(1, round(image.shape[1] / factor)), max(1, round(image.shape[0] / factor)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def compressed(image: Image, quality: int) -> Image:
