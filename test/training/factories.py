@@ -29,6 +29,7 @@ PLAIN = {
     "search_shift": 24.0,
     "light": 0.0,
     "blur": 0.0,
+    "coarse": 0.0,
     "grey": 0.0,
     "compression": 0.0,
     "distractors": 0.0,

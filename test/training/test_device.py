@@ -142,7 +142,7 @@ def test_looks_are_those_of_opencv() -> None:
         Look(blur=motion_kernel(11, 2.9)),
         Look((1.3, 0.7, 0.9), -30.0, motion_kernel(3, 1.5)),
     ]
-    arrays = {name: torch.from_numpy(value) for name, value in _look_arrays(looks).items()}
+    arrays = {name: torch.from_numpy(value) for name, value in _look_arrays(looks, 11).items()}
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     found = device_looks.seen(images, arrays).permute(0, 2, 3, 1).numpy()
     for picture, look, result in zip(pictures, looks, found, strict=True):
@@ -156,6 +156,18 @@ def test_looks_are_those_of_opencv() -> None:
         expected = augment.grey(picture) if changed else picture
         assert np.abs(expected.astype(float) - grey[number]).max() <= 1
         assert np.array_equal(picture[:, ::-1] if changed else picture, flipped[number])
+
+
+@pytest.mark.parametrize("factor", [1.3, 2.0, 3.7])
+def test_coarse_pictures_are_nearly_those_of_opencv(factor: float) -> None:
+    rng = np.random.default_rng(1)
+    picture = cv2.add(textured(rng, 90, 70), rng.integers(0, 40, (90, 70, 3), dtype=np.uint8))
+    expected = augment.coarsened(picture, factor).astype(float)
+    image = torch.from_numpy(picture).permute(2, 0, 1).float()
+    found = device_looks.coarsened(image, factor).permute(1, 2, 0).numpy()
+    damage = np.abs(expected - picture).mean()
+    assert damage > 2
+    assert np.abs(found - expected).mean() < 0.25 * damage
 
 
 @pytest.mark.parametrize("quality", [20, 40, 60, 90])

@@ -227,6 +227,27 @@ def test_pasted_objects_keep_their_distance() -> None:
         assert 0.15 < hidden < 0.55
 
 
+def test_coarse_pictures_keep_size_and_brightness_but_no_detail() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (65, 64, 3), dtype=np.uint8)
+    coarse = augment.coarsened(image, 4.0)
+    assert coarse.shape == image.shape
+    assert coarse.mean() == pytest.approx(image.mean(), abs=2)
+    assert coarse.std() < 0.4 * image.std()
+
+
+def test_looks_keep_to_the_recipe() -> None:
+    recipe = Recipe(blur=1.0, blur_length=21.0, coarse=1.0, coarseness=3.0)
+    looks = [augment.draw_look(recipe, np.random.default_rng(number)) for number in range(200)]
+    lengths = {len(look.blur) for look in looks}
+    assert lengths <= set(range(3, 22, 2))
+    assert {3, 21} <= lengths
+    assert all(1 <= look.coarseness <= 3 for look in looks)
+    off = augment.draw_look(Recipe(blur=0.0, coarse=0.0), np.random.default_rng(0))
+    assert off.blur is None
+    assert off.coarseness == 1
+
+
 def test_blur_keeps_brightness_and_grey_keeps_channels() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)

@@ -18,8 +18,7 @@ from visual_tracker.crops import AffineFrame
 from visual_tracker.images import Image
 from visual_tracker.training.recipe import Recipe
 
-#: sides of the kernels of motion blur
-BLUR_LENGTHS = (3, 5, 7, 9, 11)
+_SHORTEST_BLUR = 3
 _QUALITIES = (20, 60)
 _PASTE_TRIES = 6
 
@@ -37,26 +36,42 @@ class Look:
         gains: contrast of blue, green and red.
         brightness: added to all.
         blur: (L, L) kernel of the motion blur, which sums to 1; None for none.
+        coarseness: how many times smaller the target is in the camera's image.
         quality: of the JPEG compression, None for none.
     """
 
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
     brightness: float = 0.0
     blur: NDArray[np.float32] | None = None
+    coarseness: float = 1.0
     quality: int | None = None
 
 
 def draw_look(recipe: Recipe, rng: np.random.Generator) -> Look:
-    """Light and colour up to the recipe's amount; blur and compression by chance."""
+    """Light and colour up to the recipe's amount; blur, coarseness and compression by chance."""
     amount = recipe.light
     contrast, brightness = 1 + spread(rng, amount), 128 * spread(rng, amount)
     gains = [contrast * (1 + spread(rng, amount / 4)) for _ in range(3)]
-    blur = quality = None
+    blur, coarseness, quality = None, 1.0, None
     if rng.random() < recipe.blur:
-        blur = motion_kernel(int(rng.choice(BLUR_LENGTHS)), rng.uniform(0, math.pi))
+        blur = motion_kernel(_blur_length(recipe, rng), rng.uniform(0, math.pi))
+    if rng.random() < recipe.coarse:
+        coarseness = rng.uniform(1, recipe.coarseness)
     if rng.random() < recipe.compression:
         quality = int(rng.integers(*_QUALITIES))
-    return Look((gains[0], gains[1], gains[2]), brightness, blur, quality)
+    return Look((gains[0], gains[1], gains[2]), brightness, blur, coarseness, quality)
+
+
+def longest_blur(recipe: Recipe) -> int:
+    """Side of the largest kernel of motion blur, odd."""
+    return 2 * round((max(recipe.blur_length, _SHORTEST_BLUR) - 1) / 2) + 1
+
+
+def _blur_length(recipe: Recipe, rng: np.random.Generator) -> int:
+    """An odd length; short ones are the common ones: its logarithm is spread evenly."""
+    longest = longest_blur(recipe)
+    length = math.exp(rng.uniform(math.log(_SHORTEST_BLUR), math.log(longest)))
+    return 2 * round((length - 1) / 2) + 1
 
 
 def seen(image: Image, look: Look, without_colour: bool, mirrored: bool) -> Image:
@@ -64,6 +79,8 @@ def seen(image: Image, look: Look, without_colour: bool, mirrored: bool) -> Imag
     image = illuminated(image, look)
     if look.blur is not None:
         image = cv2.filter2D(image, -1, look.blur, borderType=cv2.BORDER_REPLICATE)
+    if look.coarseness > 1:
+        image = coarsened(image, look.coarseness)
     if look.quality is not None:
         image = compressed(image, look.quality)
     if without_colour:
@@ -91,6 +108,13 @@ def motion_kernel(length: int, angle: float) -> NDArray[np.float32]:
     start = (round(middle - reach[0]), round(middle - reach[1]))
     cv2.line(kernel, start, (round(middle + reach[0]), round(middle + reach[1])), 1.0)
     return kernel / kernel.sum()
+
+
+def coarsened(image: Image, factor: float) -> Image:
+    """The image as if the target had been `factor` times smaller in the camera's image."""
+    size = (max(1, round(image.shape[1] / factor)), max(1, round(image.shape[0] / factor)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def compressed(image: Image, quality: int) -> Image:

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.training import device_looks
-from visual_tracker.training.augment import BLUR_LENGTHS, Look
+from visual_tracker.training.augment import Look, longest_blur
 from visual_tracker.training.data import DataError
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import PairSampler
@@ -255,14 +255,15 @@ class NumberedPlans(Dataset):
 
     `numbers` (5,) of the images of template, search, background and two patches, -1 for none;
     `warps` (5, 2, 3); `mask` (S, S), 1 and 2 where a patch is seen; of both looks `gains` (2, 3),
-    `brightness` (2,), `blur` (2, K, K), zeros for none, and `quality` (2,), 0 for none; `grey`,
-    `flip`; and the sample's `labels`, `deltas` and `box`.
+    `brightness` (2,), `blur` (2, K, K), zeros for none, `coarseness` (2,), 1 for none, and
+    `quality` (2,), 0 for none; `grey`, `flip`; and the sample's `labels`, `deltas` and `box`.
     """
 
     def __init__(
         self, planner: Planner, targets: Targets, images: dict[Path, int], numbers: range
     ) -> None:
         self._planner = planner
+        self._longest_blur = longest_blur(planner.recipe)
         self._targets = targets
         self._images = images
         self._numbers = numbers
@@ -277,7 +278,7 @@ class NumberedPlans(Dataset):
         labels, deltas, box = target_arrays(plan, self._targets)
         return {
             **self._layers(plan),
-            **_look_arrays([plan.template_look, plan.search_look]),
+            **_look_arrays([plan.template_look, plan.search_look], self._longest_blur),
             "grey": plan.grey,
             "flip": plan.flip,
             "labels": labels,
@@ -300,8 +301,8 @@ class NumberedPlans(Dataset):
         return {"numbers": numbers, "warps": warps, "mask": mask}
 
 
-def _look_arrays(looks: list[Look]) -> dict[str, NDArray[Any]]:
-    side = max(BLUR_LENGTHS)
+def _look_arrays(looks: list[Look], side: int) -> dict[str, NDArray[Any]]:
+    """Arrays of looks, with kernels of motion blur `side` pixels wide."""
     blur = np.zeros((len(looks), side, side), dtype=np.float32)
     for kernel, look in zip(blur, looks, strict=True):
         if look.blur is not None:
@@ -311,5 +312,6 @@ def _look_arrays(looks: list[Look]) -> dict[str, NDArray[Any]]:
         "gains": np.array([look.gains for look in looks], dtype=np.float32),
         "brightness": np.array([look.brightness for look in looks], dtype=np.float32),
         "blur": blur,
+        "coarseness": np.array([look.coarseness for look in looks], dtype=np.float32),
         "quality": np.array([look.quality or 0 for look in looks], dtype=np.int64),
     }

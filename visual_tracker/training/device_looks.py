@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 #: arrays of a batch of looks
-NAMES = ("gains", "brightness", "blur", "quality")
+NAMES = ("gains", "brightness", "blur", "coarseness", "quality")
 
 _BLOCK = 8
 
@@ -39,13 +39,16 @@ def seen(images: Tensor, looks: Mapping[str, Tensor]) -> Tensor:
 
     Args:
         images: (n, 3, height, width).
-        looks: `gains` (n, 3), `brightness` (n,), `blur` (n, K, K) and `quality` (n,).
+        looks: `gains` (n, 3), `brightness` (n,), `blur` (n, K, K), `coarseness` (n,) and
+            `quality` (n,).
     """
     gains, brightness = looks["gains"][..., None, None], looks["brightness"][:, None, None, None]
     images = ((images - 128) * gains + 128 + brightness).clamp(0, 255).floor()
     rows = (looks["blur"].sum(dim=(1, 2)) > 0).nonzero()[:, 0]
     if len(rows):
         images[rows] = blurred(images[rows], looks["blur"][rows])
+    for row in (looks["coarseness"] > 1).nonzero()[:, 0].tolist():
+        images[row] = coarsened(images[row], float(looks["coarseness"][row]))
     rows = (looks["quality"] > 0).nonzero()[:, 0]
     if len(rows):
         images[rows] = compressed(images[rows], looks["quality"][rows])
@@ -61,6 +64,15 @@ def blurred(images: Tensor, kernels: Tensor) -> Tensor:
     flat = padded.reshape(1, count * channels, *padded.shape[2:])
     result = functional.conv2d(flat, weights, groups=count * channels)
     return result.reshape(count, channels, height, width).round().clamp(0, 255)
+
+
+def coarsened(image: Tensor, factor: float) -> Tensor:
+    """One image (3, height, width) shrunk by a factor and enlarged again."""
+    size = image.shape[1:]
+    shrunk = [max(1, round(side / factor)) for side in size]
+    small = functional.interpolate(image[None], size=shrunk, mode="area").round()
+    large = functional.interpolate(small, size=size, mode="bilinear", align_corners=False)
+    return large[0].round()
 
 
 def greyed(images: Tensor, chosen: Tensor) -> Tensor:

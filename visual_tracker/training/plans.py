@@ -111,7 +111,7 @@ class Planner:
         self._sampler = sampler
         self._size_of = size_of
         self._geometry = geometry
-        self._recipe = recipe
+        self.recipe = recipe
 
     def plan(self, number: int) -> Plan:
         """Plan one sample; pairs with a corrupt or almost empty crop are drawn anew.
@@ -119,7 +119,7 @@ class Planner:
         Raises:
             SampleError: if many draws in a row were unusable.
         """
-        rng = np.random.default_rng([self._recipe.seed, number])
+        rng = np.random.default_rng([self.recipe.seed, number])
         for _ in range(_TRIES):
             plan = self._of_pair(self._sampler.draw(rng), rng)
             if plan is not None:
@@ -132,7 +132,7 @@ class Planner:
         size = self._size_of(pair.search.path)
         if self._size_of(pair.template.path) is None or size is None:
             return None
-        recipe, geometry = self._recipe, self._geometry
+        recipe, geometry = self.recipe, self._geometry
         template_frame = jittered_frame(pair.template.box, template_jitter(geometry, recipe), rng)
         frame = jittered_frame(pair.search.box, search_jitter(geometry, recipe, pair.still), rng)
         share = shown_share(size, frame)
@@ -173,11 +173,11 @@ class Planner:
 
     def _patches(self, box: Box, view: View, rng: np.random.Generator) -> tuple[Patch, ...]:
         patches = []
-        if rng.random() < self._recipe.distractors:
+        if rng.random() < self.recipe.distractors:
             place = augment.distractor_place(box, self._geometry.search_size, rng)
             if place is not None:
                 patches.append(self._patch(place, view, rng))
-        if rng.random() < self._recipe.occluders:
+        if rng.random() < self.recipe.occluders:
             patches.append(self._patch(augment.occluder_place(box, rng), view, rng))
         return tuple(patch for patch in patches if patch is not None)
 

@@ -65,7 +65,7 @@ class Recipe(Parameters):
     )
     max_gap: int = parameter(100, "Most frames between template and search.", minimum=1)
     parts: float = parameter(
-        0.25, "Stills whose target is a part of an object.", minimum=0.0, maximum=1.0
+        0.5, "Stills whose target is a part of an object.", minimum=0.0, maximum=1.0
     )
     negative_pairs: float = parameter(0.2, "Share of negative pairs.", minimum=0.0, maximum=1.0)
     same_class: float = parameter(
@@ -110,7 +110,12 @@ class Recipe(Parameters):
     )
     flip: float = parameter(0.5, "Mirrored pairs.", minimum=0.0, maximum=1.0)
     grey: float = parameter(0.1, "Grey pairs.", minimum=0.0, maximum=1.0)
-    blur: float = parameter(0.2, "Crops with motion blur.", minimum=0.0, maximum=1.0)
+    blur: float = parameter(0.3, "Crops with motion blur.", minimum=0.0, maximum=1.0)
+    blur_length: float = parameter(41.0, "Longest motion blur in pixels.", minimum=3.0)
+    coarse: float = parameter(
+        0.3, "Crops as of a small target, without its details.", minimum=0.0, maximum=1.0
+    )
+    coarseness: float = parameter(4.0, "How many times smaller, at most.", minimum=1.0)
     light: float = parameter(0.25, "Brightness and contrast, +- share.", minimum=0.0, maximum=1.0)
     compression: float = parameter(0.1, "Crops compressed anew.", minimum=0.0, maximum=1.0)
     distractors: float = parameter(
