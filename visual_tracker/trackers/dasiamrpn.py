@@ -22,9 +22,9 @@ elsewhere.
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
 `found_threshold`, and then only, as a guard of ours against look-alikes (re-identification), if it
 looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). Where it
-was lost, half the way from the one threshold to the other is enough. While lost the box is frozen, the window is off, and the search region grows each frame by `search_growth`
-network pixels until it covers the image (see `visual_tracker.trackers.search_plan`); when found,
-the search is local again.
+was lost, half the way from the one threshold to the other is enough. While lost the box is frozen,
+the window is off, and the search region grows each frame by `search_growth` network pixels until it
+covers the image (see `visual_tracker.trackers.search_plan`); when found, the search is local again.
 """
 
 from __future__ import annotations
