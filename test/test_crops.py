@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visual_tracker.boxes import Box
-from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
+from visual_tracker.crops import (
+    AffineFrame,
+    CropFrame,
+    channel_mean,
+    context_side,
+    draw_crop,
+    take_crop,
+)
 
 WIDTH, HEIGHT = 320, 240
 coordinates = st.floats(-50, 350)
@@ -141,3 +148,82 @@ def test_padding_is_the_channel_mean() -> None:
     outside = take_crop(image, CropFrame.square((100, 100), 8, 8), channel_mean(image))
     assert np.array_equal(outside, np.full((8, 8, 3), (5, 10, 15), dtype=np.uint8))
     assert cv2.mean(outside)[:3] == (5, 10, 15)
+
+
+def turned(frame: CropFrame, degrees: float, wider: float = 1.0, shear: float = 0.0) -> AffineFrame:
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return AffineFrame.changed(frame, turn @ np.array([[wider, shear], [0.0, 1.0]]))
+
+
+@given(frames, coordinates, coordinates)
+def test_an_unchanged_affine_frame_is_the_plain_one(frame: CropFrame, x: float, y: float) -> None:
+    affine = turned(frame, 0)
+    assert affine.points_to_crop(np.array([x, y])) == pytest.approx(frame.to_crop(x, y))
+    box, plain = affine.box_to_crop(Box(x, y, 30, 20)), frame.box_to_crop(Box(x, y, 30, 20))
+    assert box.xywh == pytest.approx(plain.xywh)
+    assert affine.pixel == pytest.approx(frame.pixel)
+    assert affine.warp() == pytest.approx(frame.warp())
+    assert affine.region.xywh == pytest.approx(frame.region.xywh)
+
+
+def test_a_quarter_turn_moves_right_to_down() -> None:
+    frame = turned(CropFrame(100.0, 80.0, 2.0, 50, 50), 90)
+    assert frame.points_to_crop(np.array([110.0, 80.0])) == pytest.approx((25, 30))
+    assert frame.points_to_crop(np.array([100.0, 90.0])) == pytest.approx((20, 25))
+    box = frame.box_to_crop(Box.from_center(110, 80, 40, 20))
+    assert box.xywh == pytest.approx((20, 20, 10, 20))
+    assert frame.shifted(3, 0).points_to_crop(np.array([100.0, 80.0])) == pytest.approx((22, 25))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(0.3, 6),
+    st.integers(65, 300),
+    st.floats(-40, 40),
+    st.floats(0.8, 1.25),
+    st.floats(-0.3, 0.3),
+    st.tuples(st.floats(-0.2, 0.2), st.floats(-0.2, 0.2)),
+)
+def test_turned_pixels_land_where_the_frame_says(
+    pixel: float, size: int, degrees: float, wider: float, shear: float, at: tuple[float, float]
+) -> None:
+    frame = turned(CropFrame(150, 110, pixel, size, size), degrees, wider, shear)
+    sigma = max(2.0, 1.5 * pixel)
+    spot = (150 + at[0] * size * pixel, 110 + at[1] * size * pixel)
+    in_crop = frame.points_to_crop(np.array(spot)).tolist()
+    inside_image = all(
+        6 * sigma < value < limit - 6 * sigma
+        for value, limit in zip(spot, (WIDTH, HEIGHT), strict=True)
+    )
+    if inside_image and all(6 * sigma / pixel < v < size - 6 * sigma / pixel for v in in_crop):
+        crop = take_crop(gaussian_image(*spot, sigma), frame, np.zeros(3))
+        assert centroid(crop) == pytest.approx(in_crop, abs=0.1)
+
+
+@given(st.floats(-180, 180), st.floats(0.7, 1.4), st.floats(-0.5, 0.5), st.floats(5, 80))
+def test_a_turned_box_is_the_bounds_of_its_ellipse(
+    degrees: float, wider: float, shear: float, height: float
+) -> None:
+    frame = turned(CropFrame(90, 70, 1.5, 101, 101), degrees, wider, shear)
+    box = Box.from_center(120, 60, 50, height)
+    around = np.linspace(0, 2 * np.pi, 2000)
+    ellipse = np.stack([120 + 25 * np.cos(around), 60 + height / 2 * np.sin(around)], axis=-1)
+    points = frame.points_to_crop(ellipse)
+    low, high = points.min(axis=0), points.max(axis=0)
+    found = frame.box_to_crop(box)
+    assert found.xyxy == pytest.approx((*low, *high), abs=0.01)
+
+
+@pytest.mark.parametrize("pixel", [1.0, 2.5])
+def test_a_drawn_crop_keeps_the_ground_beyond_the_image(pixel: float) -> None:
+    frame = turned(CropFrame(10.0, 20.0, pixel, 65, 65), 20)
+    image = np.full((120, 160, 3), 200, dtype=np.uint8)
+    ground = np.full((65, 65, 3), 7, dtype=np.uint8)
+    draw_crop(image, frame, ground)
+    alone = take_crop(image, frame, np.zeros(3))
+    assert np.array_equal(
+        ground[alone[:, :, 0] == 0], np.full((int((alone == 0).sum()) // 3, 3), 7)
+    )
+    assert (ground[alone[:, :, 0] == 200] == 200).mean() > 0.95  # all but a seam
+    assert set(np.unique(ground)) == {7, 200}

@@ -11,7 +11,7 @@ Tracking", 2016, section 3.1: the template shows the target with half of its mea
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -94,6 +94,107 @@ class CropFrame:
         x, y = self.to_crop(box.x, box.y)
         return Box(x, y, box.width / self.pixel, box.height / self.pixel)
 
+    def warp(self) -> NDArray[np.float64]:
+        """Matrix (2, 3) from whole pixels of the crop to whole pixels of the image, for OpenCV."""
+        step = self.pixel
+        return np.array(
+            [
+                [step, 0.0, self.center_x + (0.5 - self.width / 2) * step - 0.5],
+                [0.0, step, self.center_y + (0.5 - self.height / 2) * step - 0.5],
+            ]
+        )
+
+    def in_part(self, left: int, top: int, factor: int) -> CropFrame:
+        """The same frame in a part of the image that begins at a pixel and is shrunk."""
+        return CropFrame(
+            (self.center_x - left) / factor,
+            (self.center_y - top) / factor,
+            self.pixel / factor,
+            self.width,
+            self.height,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AffineFrame:
+    """A crop that is also turned, sheared or stretched; training makes pairs of stills with it.
+
+    Attributes:
+        center_x: image x of the crop's centre.
+        center_y: image y of the crop's centre.
+        steps: the image offset (x, y) of one crop pixel to the right, and of one down.
+        width: width of the crop in crop pixels.
+        height: height of the crop in crop pixels.
+    """
+
+    center_x: float
+    center_y: float
+    steps: tuple[tuple[float, float], tuple[float, float]]
+    width: int
+    height: int
+
+    @classmethod
+    def changed(cls, frame: CropFrame, change: NDArray[np.float64]) -> AffineFrame:
+        """A frame whose content is changed about the crop's centre by a matrix (2, 2)."""
+        inverse = np.linalg.inv(change) * frame.pixel
+        right, down = inverse[:, 0].tolist(), inverse[:, 1].tolist()
+        steps = ((right[0], right[1]), (down[0], down[1]))
+        return cls(frame.center_x, frame.center_y, steps, frame.width, frame.height)
+
+    def shifted(self, x: float, y: float) -> AffineFrame:
+        """The frame moved by so many crop pixels, along the crop's axes."""
+        dx, dy = self._linear @ (x, y)
+        return replace(self, center_x=self.center_x + dx, center_y=self.center_y + dy)
+
+    @property
+    def _linear(self) -> NDArray[np.float64]:
+        return np.array(self.steps).T
+
+    @property
+    def pixel(self) -> float:
+        """Side of a square as large as a crop pixel, in image pixels."""
+        (a, b), (c, d) = self.steps
+        return math.sqrt(abs(a * d - b * c))
+
+    @property
+    def region(self) -> Box:
+        """Bounds of the part of the image that the crop shows."""
+        half = np.abs(self._linear) @ (self.width, self.height)
+        return Box.from_center(self.center_x, self.center_y, float(half[0]), float(half[1]))
+
+    def points_to_crop(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Crop coordinates (..., 2) of image points (..., 2)."""
+        offsets = points - (self.center_x, self.center_y)
+        return offsets @ np.linalg.inv(self._linear).T + (self.width / 2, self.height / 2)
+
+    def box_to_crop(self, box: Box) -> Box:
+        """Bounds in the crop of the ellipse that a box of the image encloses.
+
+        A target seldom fills the corners of its box, so the turned corners' bounds would be too
+        large; the ellipse's are exact where nothing is turned.
+        """
+        inverse = np.linalg.inv(self._linear)
+        width, height = np.hypot(*(inverse * (box.width, box.height)).T).tolist()
+        x, y = self.points_to_crop(np.array(box.center)).tolist()
+        return Box.from_center(x, y, width, height)
+
+    def warp(self) -> NDArray[np.float64]:
+        """Matrix (2, 3) from whole pixels of the crop to whole pixels of the image, for OpenCV."""
+        linear = self._linear
+        x, y = linear @ (0.5 - self.width / 2, 0.5 - self.height / 2)
+        return np.column_stack([linear, (self.center_x + x - 0.5, self.center_y + y - 0.5)])
+
+    def in_part(self, left: int, top: int, factor: int) -> AffineFrame:
+        """The same frame in a part of the image that begins at a pixel and is shrunk."""
+        (a, b), (c, d) = self.steps
+        return AffineFrame(
+            (self.center_x - left) / factor,
+            (self.center_y - top) / factor,
+            ((a / factor, b / factor), (c / factor, d / factor)),
+            self.width,
+            self.height,
+        )
+
 
 def channel_mean(image: Image) -> NDArray[np.float64]:
     """Mean of each channel (B, G, R), which pads crops beyond the image's border."""
@@ -101,7 +202,7 @@ def channel_mean(image: Image) -> NDArray[np.float64]:
 
 
 @timed(CROP)
-def take_crop(image: Image, frame: CropFrame, padding: NDArray[np.float64]) -> Image:
+def take_crop(image: Image, frame: CropFrame | AffineFrame, padding: NDArray[np.float64]) -> Image:
     """Cut a crop out of an image with sub-pixel accuracy.
 
     Args:
@@ -114,16 +215,9 @@ def take_crop(image: Image, frame: CropFrame, padding: NDArray[np.float64]) -> I
     """
     if frame.pixel >= _AVERAGING_FACTOR:
         image, frame = _averaged(image, frame)
-    step = frame.pixel
-    matrix = np.array(
-        [
-            [step, 0.0, frame.center_x + (0.5 - frame.width / 2) * step - 0.5],
-            [0.0, step, frame.center_y + (0.5 - frame.height / 2) * step - 0.5],
-        ]
-    )
     return cv2.warpAffine(
         image,
-        matrix,
+        frame.warp(),
         (frame.width, frame.height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
@@ -131,7 +225,29 @@ def take_crop(image: Image, frame: CropFrame, padding: NDArray[np.float64]) -> I
     )
 
 
-def _averaged(image: Image, frame: CropFrame) -> tuple[Image, CropFrame]:
+def draw_crop(image: Image, frame: CropFrame | AffineFrame, ground: Image) -> None:
+    """Cut a crop out of an image and lay it over `ground`, in place, as far as the image reaches.
+
+    Args:
+        image: BGR uint8 (height, width, 3).
+        frame: what to cut.
+        ground: BGR uint8 (frame.height, frame.width, 3).
+    """
+    if frame.pixel >= _AVERAGING_FACTOR:
+        image, frame = _averaged(image, frame)
+    cv2.warpAffine(
+        image,
+        frame.warp(),
+        (frame.width, frame.height),
+        dst=ground,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_TRANSPARENT,
+    )
+
+
+def _averaged(
+    image: Image, frame: CropFrame | AffineFrame
+) -> tuple[Image, CropFrame | AffineFrame]:
     """The frame's surroundings shrunk by a whole factor, and the same frame in them."""
     factor = int(frame.pixel)
     height, width = image.shape[:2]
@@ -146,11 +262,4 @@ def _averaged(image: Image, frame: CropFrame) -> tuple[Image, CropFrame]:
     missing_x, missing_y = columns * factor - part.shape[1], rows * factor - part.shape[0]
     part = cv2.copyMakeBorder(part, 0, missing_y, 0, missing_x, cv2.BORDER_REPLICATE)
     small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
-    moved = CropFrame(
-        (frame.center_x - left) / factor,
-        (frame.center_y - top) / factor,
-        frame.pixel / factor,
-        frame.width,
-        frame.height,
-    )
-    return small, moved
+    return small, frame.in_part(left, top, factor)

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from visual_tracker.models.geometry import Geometry
+from visual_tracker.models.lite import center_window
 from visual_tracker.models.siamrpn import (
     ANCHORS,
     DepthwiseHead,
     Proposals,
     SiamRpnNetwork,
     Template,
-    center_window,
 )
 from visual_tracker.training.recipe import Recipe
 
@@ -34,6 +34,8 @@ PLAIN = {
     "distractors": 0.0,
     "occluders": 0.0,
     "backgrounds": 0.0,
+    "rotation": 0.0,
+    "shear": 0.0,
     "negative_pairs": 0.0,
     "min_content": 0.0,
 }

@@ -1,20 +1,18 @@
-"""Which views make pairs; and that no evaluation sequence is among them."""
+"""Which views make pairs."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from visual_tracker.boxes import Box
-from visual_tracker.training.data import Still, Track, View, read_collection
-from visual_tracker.training.exclusions import fingerprint, near_duplicates
-from visual_tracker.training.pairs import PairSampler, split_tracks
+from visual_tracker.training.data import Still, Track, View
+from visual_tracker.training.pairs import PairSampler, part_of, split_tracks
 from visual_tracker.training.recipe import Recipe
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 DRAWS = 300
 
 
@@ -46,6 +44,21 @@ def test_video_pairs_lie_within_the_gap() -> None:
 def test_stills_are_paired_with_themselves() -> None:
     pairs = draws(Recipe(video_share=0.0, negative_pairs=0.0))
     assert all(pair.still and pair.template == pair.search for pair in pairs)
+
+
+def test_parts_of_stills_are_targets_too() -> None:
+    whole = replace(STILLS[0].objects[0], box=Box(10, 20, 80, 90), polygons=((0.0, 1.0),))
+    pairs = draws(Recipe(video_share=0.0, negative_pairs=0.0, parts=0.5), [Still("made", (whole,))])
+    parts = [pair.template for pair in pairs if pair.template.box != whole.box]
+    assert 0.4 * DRAWS < len(parts) < 0.6 * DRAWS
+    for part in parts:
+        assert part.box.intersection_area(whole.box) == pytest.approx(part.box.area)
+        assert 24 <= part.box.width <= 64
+        assert 24 <= part.box.height <= 72
+        assert part.scene == whole.scene
+        assert not part.label
+        assert not part.polygons
+    assert part_of(Box(0, 0, 20, 20), np.random.default_rng(0)) is None
 
 
 @pytest.mark.parametrize("same", [0.0, 1.0])
@@ -92,34 +105,3 @@ def test_the_split_depends_on_names_alone() -> None:
     assert {t.name for t in training} | {t.name for t in held_out} == {t.name for t in tracks}
     assert not {"v0", "v1"} & {t.name for t in held_out}
     assert split_tracks(tracks[::-1], 0.2, ("v0", "v1"))[1] == held_out[::-1]
-
-
-def test_a_fingerprint_survives_size_and_compression_but_not_content() -> None:
-    rng = np.random.default_rng(0)
-    images = [
-        cv2.resize(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8), (320, 240)) for _ in range(2)
-    ]
-    _, data = cv2.imencode(".jpg", images[0], [cv2.IMWRITE_JPEG_QUALITY, 50])
-    small = cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (200, 150))
-    assert near_duplicates([fingerprint(images[0])], [fingerprint(small)])
-    assert not near_duplicates([fingerprint(images[0])], [fingerprint(images[1])])
-
-
-@pytest.mark.skipif(not (SHARED / "training").is_dir(), reason="needs ../shared/data")
-def test_no_evaluation_sequence_is_trained_on() -> None:
-    collection = read_collection(SHARED / "training")
-    sequences = [path for path in (SHARED / "sequences").iterdir() if path.is_dir()]
-    names = {path.name.lower() for path in sequences}
-    assert len(names) == 14
-    # DAVIS has a "dog" too, another film than OTB's; its name carries the set's.
-    trained = {t.name.lower().removeprefix("otb_") for t in collection.tracks}
-    assert not names & trained
-    evaluation = [
-        fingerprint(cv2.imread(str(path)))
-        for sequence in sequences
-        for path in sorted((sequence / "img").glob("*.jpg"))[::40]
-    ]
-    videos = [path for t in collection.tracks for path in [t.frames[0][1].path]]
-    training = [fingerprint(cv2.imread(str(path))) for path in videos]
-    assert len(evaluation) > 80
-    assert near_duplicates(evaluation, training) == []

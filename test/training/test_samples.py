@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,23 @@ pytest.importorskip("torch")
 
 from test.training.factories import TINY, plain_recipe, write_native
 from visual_tracker.boxes import Box
+from visual_tracker.crops import take_crop
 from visual_tracker.models.anchors import anchor_grid, decode
 from visual_tracker.models.geometry import LITE
 from visual_tracker.training import augment
-from visual_tracker.training.data import read_collection
+from visual_tracker.training.data import View, read_collection
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import make_sampler
-from visual_tracker.training.recipe import Recipe
-from visual_tracker.training.samples import (
-    AnchorTargets,
-    RadiusTargets,
+from visual_tracker.training.plans import (
+    Jitter,
     SampleError,
-    SampleMaker,
+    jittered_frame,
+    onto_place,
+    shown_share,
+    target_in_crop,
 )
+from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.samples import AnchorTargets, RadiusTargets, SampleMaker
 
 
 def maker(folder: Path, recipe: Recipe) -> SampleMaker:
@@ -51,6 +56,64 @@ def test_the_box_stays_on_the_target(tmp_path: Path) -> None:
             augment.cv2.resize(middle, part.shape[1::-1], interpolation=augment.cv2.INTER_AREA)
         )
         assert np.abs(resized.astype(int) - part.astype(int)).mean() < 40
+
+
+def test_a_turned_target_is_boxed_by_its_outline(tmp_path: Path) -> None:
+    # A white bar with a known outline, turned in the search crop: its pixels' bounds are the truth.
+    image = np.zeros((200, 240, 3), np.uint8)
+    image[80:110, 90:160] = 255
+    view = View(
+        tmp_path / "bar.png",
+        Box(90, 80, 70, 30),
+        "bar",
+        "",
+        ((90, 80, 160, 80, 160, 110, 90, 110),),
+    )
+    rng = np.random.default_rng(1)
+    jitter = Jitter(257, 2.0, 30.0, 0.2, 0.2, 40.0, 0.3)
+    for _ in range(20):
+        frame = jittered_frame(view.box, jitter, rng)
+        rows, columns = np.nonzero(take_crop(image, frame, np.zeros(3))[:, :, 0] > 127)
+        seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert target_in_crop(view, frame).xyxy == pytest.approx(seen, abs=1.0)
+        # without the outline the box is a little smaller, for it assumes empty corners
+        ellipse = target_in_crop(replace(view, polygons=()), frame)
+        assert 0.5 < ellipse.iou(target_in_crop(view, frame)) <= 1.0
+
+
+def test_a_part_of_an_object_does_not_take_the_whole_outline(tmp_path: Path) -> None:
+    outline = ((90.0, 80.0, 160.0, 80.0, 160.0, 110.0, 90.0, 110.0),)
+    view = View(tmp_path / "bar.png", Box(90, 80, 20, 15), "bar", "", outline)
+    frame = jittered_frame(view.box, Jitter(257, 2.0, 0.0, 0.0), np.random.default_rng(0))
+    assert target_in_crop(view, frame).xywh == pytest.approx(frame.box_to_crop(view.box).xywh)
+
+
+def test_the_shown_share_counts_what_lies_in_the_image() -> None:
+    image = (100, 100)
+    rng = np.random.default_rng(0)
+    plain = Jitter(64, 2.0, 0.0, 0.0)
+    inside = jittered_frame(Box.from_center(50, 50, 10, 10), plain, rng)
+    corner = jittered_frame(Box.from_center(0, 0, 10, 10), plain, rng)
+    turned = jittered_frame(
+        Box.from_center(0, 0, 10, 10), Jitter(64, 2.0, 0.0, 0.0, rotation=45.0), rng
+    )
+    assert shown_share(image, inside) == pytest.approx(1.0)
+    assert shown_share(image, corner) == pytest.approx(0.25, abs=1e-4)
+    assert 0.2 < shown_share(image, turned) < 0.3
+
+
+def test_backgrounds_fill_the_border_alone(tmp_path: Path) -> None:
+    folder = write_native(tmp_path)
+    bare = maker(folder, plain_recipe(search_shift=60.0, flip=0.0))
+    filled = maker(folder, plain_recipe(search_shift=60.0, flip=0.0, backgrounds=1.0))
+    changes = []
+    for number in range(12):
+        one, other = bare.make(number), filled.make(number)
+        assert np.array_equal(one.template, other.template)
+        assert np.array_equal(one.box, other.box)
+        changes.append((one.search != other.search).any(axis=0).mean())
+    assert max(changes) > 0.1
+    assert min(changes) < 0.1
 
 
 def test_a_sample_depends_on_its_number_alone(tmp_path: Path) -> None:
@@ -138,15 +201,24 @@ def test_the_image_budget_is_kept(tmp_path: Path) -> None:
     assert store.get(paths[-1]) is not None
 
 
-def test_pasted_objects_keep_their_outline_and_their_distance() -> None:
+def test_patches_keep_their_outline_within_their_place() -> None:
+    place = Box(30, 5, 20, 20)
+    frame = onto_place(Box(10, 10, 20, 20), place, 40)
+    mask = augment.patch_mask(frame, ((10, 10, 30, 10, 10, 30, 0, 20),), place)
+    assert mask[6, 31] == 255
+    assert mask[24, 39] == 0  # outside the outline
+    assert mask[:, :30].max() == 0  # outside the place, where the outline reaches
+    whole = augment.patch_mask(frame, (), place)
+    assert (whole > 0).sum() == 10 * 20  # the half of the place that lies in the crop
+    image = np.zeros((50, 60, 3), np.uint8)
+    image[10:30, 10:30] = 200
+    shown = take_crop(image, frame, np.zeros(3))
+    assert (shown[whole > 0] == 200).mean() > 0.85  # all but the seam
+    assert shown[:, :29].max() == 0
+
+
+def test_pasted_objects_keep_their_distance() -> None:
     rng = np.random.default_rng(0)
-    image = np.full((50, 60, 3), 200, dtype=np.uint8)
-    part, mask = augment.cut_out(image, Box(10, 10, 20, 20), ((10, 10, 30, 10, 10, 30),))
-    ground = np.zeros((40, 40, 3), dtype=np.uint8)
-    augment.paste(ground, part, mask, Box(30, 5, 20, 20))
-    assert ground[6, 31, 0] == 200
-    assert ground[24, 39, 0] == 0  # outside the triangle
-    assert ground[:, :30].max() == 0
     target = Box(50, 50, 30, 30)
     for _ in range(20):
         place = augment.distractor_place(target, 129, rng)
@@ -160,8 +232,10 @@ def test_blur_keeps_brightness_and_grey_keeps_channels() -> None:
     image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     for length in (3, 7, 11):
         for angle in (0.0, 0.7, 1.57, 3.0):
-            blurred = augment.motion_blurred(image, length, angle)
+            look = augment.Look(blur=augment.motion_kernel(length, angle))
+            blurred = augment.seen(image, look, without_colour=False, mirrored=False)
             assert blurred.mean() == pytest.approx(image.mean(), abs=2)
             assert blurred.std() < image.std()
+    assert np.array_equal(augment.seen(image, augment.Look(), False, mirrored=True), image[:, ::-1])
     grey = augment.grey(image)
     assert np.array_equal(grey[:, :, 0], grey[:, :, 2])

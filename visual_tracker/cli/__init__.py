@@ -21,6 +21,8 @@ COMMANDS = {
     "benchmark": "Measure how fast trackers are on this machine.",
     "calibrate": "Fit the confidence of dasiamrpn to weights.",
     "evaluate": "Run trackers on a dataset and measure how good and how fast they are.",
+    "export": "Write a network as ONNX or TorchScript, for other runtimes.",
+    "pack": "Put training data into one small file.",
     "track": "Track a target through a video, an image folder or a camera.",
     "train": "Train the networks of the deep trackers.",
     "trackers": "List the trackers and whether they can run here.",

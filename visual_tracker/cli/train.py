@@ -23,8 +23,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("kind", type=click.Choice(["siamfc", "siamrpn"]))
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option(
-    "--data", "folders", multiple=True, required=True, type=_FOLDER,
-    help="Folder of boxed videos or stills; repeat to join several.",
+    "--data", "folders", multiple=True, required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder of boxed videos or stills, or a pack of them; repeat to join several.",
+)  # fmt: skip
+@click.option(
+    "--exclude", "excluded", multiple=True, type=_FOLDER,
+    help="Folder of evaluation data that must not be trained on: its videos by name, its pictures "
+    "whatever their size and compression. Repeat for several. Videos named like OTB-100's are "
+    "always left out.",
 )  # fmt: skip
 @click.option(
     "--output", required=True, type=click.Path(file_okay=False, path_type=Path),
@@ -36,19 +43,28 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Change a setting of the recipe; repeat for more (docs/training.md lists them).",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--sampler", default="auto", show_default=True,
+    type=click.Choice(["auto", "device", "workers"]),
+    help="Where samples are made: on the device, which then holds all images, or by worker "
+    "processes. auto: on a GPU if the images fit.",
+)  # fmt: skip
 @click.option("--workers", default=1, show_default=True, help="Processes that make samples.")
 @click.option("--threads", default=0, help="CPU threads; 0 takes torch's choice.")
 @click.option(
-    "--image-memory", default=4.0, show_default=True, help="GiB of decoded images to keep."
-)
+    "--image-memory", default=4.0, show_default=True,
+    help="GiB of decoded images to keep, in memory or on the device.",
+)  # fmt: skip
 def command(
     kind: str,
     network: str,
     folders: tuple[Path, ...],
+    excluded: tuple[Path, ...],
     output: Path,
     initial: Path | None,
     settings: tuple[str, ...],
     device: str,
+    sampler: str,
     workers: int,
     threads: int,
     image_memory: float,
@@ -60,7 +76,8 @@ def command(
 
     \b
     Examples:
-      visual-tracker train siamrpn --data ../shared/data/training --output runs/lite
+      visual-tracker train siamrpn --data ../shared/data/training \\
+          --exclude ../shared/data/sequences --output runs/lite
       torchrun --nproc-per-node 4 -m visual_tracker.cli train siamrpn --data /data/got10k/train \\
           --data /data/coco --output runs/big --set steps=100000 --set batch=256
     """
@@ -70,6 +87,7 @@ def command(
 
         from visual_tracker.models.efficientnet_lite import PretrainedError
         from visual_tracker.training import run, trainer
+        from visual_tracker.training.exclusions import Exclusions
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name}; install visual_tracker[train]"
@@ -78,15 +96,18 @@ def command(
         torch.set_num_threads(threads)
     try:
         machine = trainer.Machine.from_environment(device, workers)
+        exclusions = Exclusions.read(excluded, cache=output) if excluded else Exclusions()
         training = run.prepare(
             kind,
             network,
-            run.read_collections(folders),
+            run.read_collections(folders, exclusions),
             read_recipe(settings),
             output,
             machine,
             int(image_memory * 2**30),
             initial,
+            exclusions,
+            sampler,
         )
     except (trainer.CheckpointError, PretrainedError) as error:
         raise SourceError(str(error)) from None

@@ -7,15 +7,19 @@ are BGR uint8; every random choice comes from the generator given.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from visual_tracker.boxes import Box
+from visual_tracker.crops import AffineFrame
 from visual_tracker.images import Image
 from visual_tracker.training.recipe import Recipe
 
-_BLUR_LENGTHS = (3, 5, 7, 9, 11)
+#: sides of the kernels of motion blur
+BLUR_LENGTHS = (3, 5, 7, 9, 11)
 _QUALITIES = (20, 60)
 _PASTE_TRIES = 6
 
@@ -25,27 +29,53 @@ def spread(rng: np.random.Generator, amount: float) -> float:
     return float(rng.uniform(-amount, amount))
 
 
-def photometric(image: Image, recipe: Recipe, rng: np.random.Generator) -> Image:
-    """Change light and colour, blur and compress, each by chance."""
-    image = illuminated(image, recipe.light, rng)
-    if rng.random() < recipe.blur:
-        image = motion_blurred(image, int(rng.choice(_BLUR_LENGTHS)), rng.uniform(0, math.pi))
-    if rng.random() < recipe.compression:
-        image = compressed(image, int(rng.integers(*_QUALITIES)))
-    return image
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a crop is seen: a value v of channel c becomes (v - 128) gains[c] + 128 + brightness.
+
+    Attributes:
+        gains: contrast of blue, green and red.
+        brightness: added to all.
+        blur: (L, L) kernel of the motion blur, which sums to 1; None for none.
+        quality: of the JPEG compression, None for none.
+    """
+
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    brightness: float = 0.0
+    blur: NDArray[np.float32] | None = None
+    quality: int | None = None
 
 
-def illuminated(image: Image, amount: float, rng: np.random.Generator) -> Image:
-    """Scale contrast and each channel, and shift brightness, by up to `amount`."""
-    values = np.arange(256, dtype=np.float32)
+def draw_look(recipe: Recipe, rng: np.random.Generator) -> Look:
+    """Light and colour up to the recipe's amount; blur and compression by chance."""
+    amount = recipe.light
     contrast, brightness = 1 + spread(rng, amount), 128 * spread(rng, amount)
-    tables = [
-        np.clip(
-            (values - 128) * contrast * (1 + spread(rng, amount / 4)) + 128 + brightness, 0, 255
-        )
-        for _ in range(3)
-    ]
-    return cv2.LUT(image, np.stack(tables, axis=-1)[None].astype(np.uint8))
+    gains = [contrast * (1 + spread(rng, amount / 4)) for _ in range(3)]
+    blur = quality = None
+    if rng.random() < recipe.blur:
+        blur = motion_kernel(int(rng.choice(BLUR_LENGTHS)), rng.uniform(0, math.pi))
+    if rng.random() < recipe.compression:
+        quality = int(rng.integers(*_QUALITIES))
+    return Look((gains[0], gains[1], gains[2]), brightness, blur, quality)
+
+
+def seen(image: Image, look: Look, without_colour: bool, mirrored: bool) -> Image:
+    """The image under a look, then grey, then mirrored left to right."""
+    image = illuminated(image, look)
+    if look.blur is not None:
+        image = cv2.filter2D(image, -1, look.blur, borderType=cv2.BORDER_REPLICATE)
+    if look.quality is not None:
+        image = compressed(image, look.quality)
+    if without_colour:
+        image = grey(image)
+    return image[:, ::-1] if mirrored else image
+
+
+def illuminated(image: Image, look: Look) -> Image:
+    """Change contrast, colour and brightness."""
+    values = np.arange(256, dtype=np.float32)[:, None]
+    table = (values - 128) * np.array(look.gains) + 128 + look.brightness
+    return cv2.LUT(image, np.clip(table, 0, 255)[None].astype(np.uint8))
 
 
 def grey(image: Image) -> Image:
@@ -53,14 +83,14 @@ def grey(image: Image) -> Image:
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
 
 
-def motion_blurred(image: Image, length: int, angle: float) -> Image:
-    """Blur along a line of `length` pixels at `angle` radians."""
+def motion_kernel(length: int, angle: float) -> NDArray[np.float32]:
+    """Kernel (length, length) that blurs along a line at `angle` radians."""
     kernel = np.zeros((length, length), dtype=np.float32)
     middle = (length - 1) / 2
     reach = (middle * math.cos(angle), middle * math.sin(angle))
     start = (round(middle - reach[0]), round(middle - reach[1]))
     cv2.line(kernel, start, (round(middle + reach[0]), round(middle + reach[1])), 1.0)
-    return cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+    return kernel / kernel.sum()
 
 
 def compressed(image: Image, quality: int) -> Image:
@@ -71,46 +101,31 @@ def compressed(image: Image, quality: int) -> Image:
     return decoded
 
 
-def paste(image: Image, patch: Image, mask: Image, box: Box) -> None:
-    """Lay a patch over an image, in place.
+def patch_mask(frame: AffineFrame, polygons: tuple[tuple[float, ...], ...], place: Box) -> Image:
+    """Where a pasted object covers a crop: its outlines within its place, or the whole place.
 
     Args:
-        image: BGR uint8 (height, width, 3).
-        patch: BGR uint8 (h, w, 3), resized to the box.
-        mask: uint8 (h, w), not 0 where the patch is to be seen.
-        box: where, in pixels of the image; rounded, what lies outside is cut off.
-    """
-    left, top = round(box.x), round(box.y)
-    width, height = max(1, round(box.width)), max(1, round(box.height))
-    patch = cv2.resize(patch, (width, height), interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-    x0, y0 = max(0, left), max(0, top)
-    x1, y1 = min(image.shape[1], left + width), min(image.shape[0], top + height)
-    if x1 <= x0 or y1 <= y0:
-        return
-    inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
-    shown = mask[inside] > 0
-    image[y0:y1, x0:x1][shown] = patch[inside][shown]
-
-
-def cut_out(
-    image: Image, box: Box, polygons: tuple[tuple[float, ...], ...]
-) -> tuple[Image, Image] | None:
-    """Pixels and mask of an object; the whole box is the mask where no outline is known.
+        frame: how the object's image lies in the crop.
+        polygons: outlines in pixels of that image, flat x, y lists; may be empty.
+        place: the object's box in the crop.
 
     Returns:
-        BGR uint8 (h, w, 3) and uint8 (h, w), or None if nothing lies inside the image.
+        uint8 (frame.height, frame.width), 255 where the object is to be seen.
     """
-    left, top = max(0, int(box.x)), max(0, int(box.y))
-    right, bottom = math.ceil(box.x + box.width), math.ceil(box.y + box.height)
-    part = image[top:bottom, left:right]
-    if part.size == 0:
-        return None
-    mask = np.full(part.shape[:2], 0 if polygons else 255, dtype=np.uint8)
-    for outline in polygons:
-        points = np.asarray(outline).reshape(-1, 2) - (left, top)
-        cv2.fillPoly(mask, [np.round(points).astype(np.int32)], 255)
-    return part, mask
+    mask = np.zeros((frame.height, frame.width), dtype=np.uint8)
+    left, top = round(place.x), round(place.y)
+    right = max(left + 1, round(place.x + place.width))
+    bottom = max(top + 1, round(place.y + place.height))
+    inside = np.s_[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if not polygons:
+        mask[inside] = 255
+        return mask
+    outlines = np.zeros_like(mask)
+    for polygon in polygons:
+        points = frame.points_to_crop(np.asarray(polygon, dtype=float).reshape(-1, 2))
+        cv2.fillPoly(outlines, [np.round(points).astype(np.int32)], 255)
+    mask[inside] = outlines[inside]
+    return mask
 
 
 def distractor_place(target: Box, size: int, rng: np.random.Generator) -> Box | None:

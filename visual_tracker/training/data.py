@@ -106,8 +106,8 @@ def read_collection(folder: Path) -> Collection:
             return collection
     raise DataError(
         f"{folder} is in no known layout: expected annotations.json (ours), "
-        "annotations/instances_*.json (COCO), */groundtruth.txt (GOT-10k) or "
-        "*/*/groundtruth.txt (LaSOT)"
+        "annotations/instances_*.json (COCO), */groundtruth.txt (GOT-10k), "
+        "*/*/groundtruth.txt (LaSOT), or a pack NAME.safetensors"
     )
 
 
@@ -139,16 +139,30 @@ def read_native(folder: Path) -> Collection:
     Raises:
         DataError: if the file is no JSON of that form.
     """
-    document = _read_json(folder / "annotations.json")
+    path = folder / "annotations.json"
+    return read_document(_read_json(path), folder, path)
+
+
+def read_document(document: dict[str, Any], root: Path, source: Path) -> Collection:
+    """Read annotations in our own format.
+
+    Args:
+        document: as in `annotations.json`.
+        root: what the files of its images are relative to.
+        source: where it comes from, for messages.
+
+    Raises:
+        DataError: if the document is not of that form.
+    """
     collection = Collection()
     try:
         for video in document.get("videos", []):
-            _add_native_video(folder, video, collection)
+            _add_native_video(root, video, collection)
         for image in document.get("images", []):
-            _add_native_image(folder, image, collection)
-    except (AttributeError, KeyError, TypeError) as error:
+            _add_native_image(root, image, collection)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{folder / 'annotations.json'} is not in our format ({error!r}); see docs/training.md"
+            f"{source} is not in our format ({error!r}); see docs/training.md"
         ) from None
     return collection
 
@@ -156,9 +170,10 @@ def read_native(folder: Path) -> Collection:
 def _add_native_video(folder: Path, video: dict[str, Any], collection: Collection) -> None:
     label = video.get("label") or video["name"]
     frames = []
-    for number, (path, numbers) in enumerate(video["frames"]):
+    for place, (path, numbers, *given) in enumerate(video["frames"]):
         box = _usable_box(numbers, collection.skipped)
         if box is not None:
+            number = given[0] if given else place
             frames.append((number, View(folder / path, box, video["name"], label)))
     if frames:
         collection.tracks.append(Track(video["name"], label, tuple(frames)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,27 +12,40 @@ from torch import nn
 
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0, load_imagenet_state
 from visual_tracker.models.networks import create_network
-from visual_tracker.training.data import Collection, read_collection
+from visual_tracker.training.data import Collection, DataError, read_collection
+from visual_tracker.training.device import DeviceImages, DeviceMaker, DeviceMemoryError
+from visual_tracker.training.exclusions import Exclusions, leave_out
 from visual_tracker.training.images import ImageStore
+from visual_tracker.training.packs import is_pack, read_pack
 from visual_tracker.training.pairs import PairSampler, make_sampler
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import SampleMaker
-from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask
-from visual_tracker.training.trainer import Machine, Trainer
+from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask, Task
+from visual_tracker.training.trainer import BatchMaker, Machine, Trainer
 
 log = logging.getLogger(__name__)
 
 TASKS = {"siamrpn": SiamRpnTask, "siamfc": SiamFcTask}
 
+#: where samples are made; "auto" is the device if it is a GPU and holds all images, else workers
+SAMPLING = ("auto", "device", "workers")
+
 #: the averaged weights of a finished run
 WEIGHTS = "weights.safetensors"
 
 
-def read_collections(folders: Sequence[Path]) -> Collection:
-    """Read and join data folders, and report what was skipped."""
+def read_collections(folders: Sequence[Path], exclusions: Exclusions | None = None) -> Collection:
+    """Read and join data folders, leave evaluation sequences out, and report what was skipped.
+
+    Raises:
+        DataError: if a folder cannot be read, or nothing is left.
+    """
     collection = Collection()
     for folder in folders:
-        collection.add(read_collection(folder))
+        collection.add(read_pack(folder) if is_pack(folder) else read_collection(folder))
+    leave_out(collection, exclusions or Exclusions())
+    if not collection.tracks and not collection.stills:
+        raise DataError("nothing is left to train on but evaluation sequences")
     log.info("%d videos, %d stills", len(collection.tracks), len(collection.stills))
     for reason, count in sorted(collection.skipped.items()):
         log.info("skipped %d: %s", count, reason)
@@ -48,6 +61,8 @@ def prepare(
     machine: Machine,
     image_budget: int,
     initial: Path | None = None,
+    exclusions: Exclusions | None = None,
+    sampling: str = "auto",
 ) -> Trainer:
     """Make the trainer of a run, resumed where `output` holds a checkpoint.
 
@@ -58,9 +73,11 @@ def prepare(
         recipe: everything else that the result depends on.
         output: folder for checkpoint, log and weights.
         machine: where it runs.
-        image_budget: bytes of decoded images to keep in memory.
+        image_budget: bytes of decoded images to keep in memory, or on the device.
         initial: weights of an earlier run to start from instead of ImageNet's; tensors of other
             names are left alone.
+        exclusions: pictures that must not be trained on.
+        sampling: where samples are made, one of SAMPLING.
 
     Raises:
         DataError, PretrainedError, CheckpointError, ParameterError: what they say.
@@ -68,20 +85,55 @@ def prepare(
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
     _initialize(network, initial)
-    task = TASKS[kind](network.geometry, recipe)
+    task = TASKS[kind](network, recipe)
     sampler, held_out = make_sampler(collection, recipe)
-    images = ImageStore(image_budget)
-    images.preload(collection.paths())
-    maker = SampleMaker(sampler, images, task.geometry, task.targets(), recipe)
+    maker_of = _makers(collection, task, machine, image_budget, exclusions, sampling)
+    maker = maker_of(sampler)
     validation = None
     if held_out:
-        held_out_sampler = PairSampler(held_out, [], recipe)
-        validation = SampleMaker(held_out_sampler, images, task.geometry, task.targets(), recipe)
+        validation = maker_of(PairSampler(held_out, [], recipe))
         log.info("held out: %s", ", ".join(track.name for track in held_out))
     trainer = Trainer(network, task, maker, validation, recipe, output, machine)
     if trainer.resume():
         log.info("resumed at step %d", trainer.step)
     return trainer
+
+
+def _makers(
+    collection: Collection,
+    task: Task,
+    machine: Machine,
+    budget: int,
+    exclusions: Exclusions | None,
+    sampling: str,
+) -> Callable[[PairSampler], BatchMaker]:
+    """What turns a sampler into a maker of batches; images are read here, once."""
+    parts = task.geometry, task.targets(), task.recipe
+    shows = exclusions.shows if exclusions is not None else None
+    if sampling == "device" or (sampling == "auto" and "cuda" in machine.device):
+        images = ImageStore(0, shows)
+        try:
+            held = DeviceImages.load(collection.paths(), images, machine.device, budget)
+        except DeviceMemoryError as error:
+            if sampling == "device":
+                raise
+            log.warning("%s; worker processes make the samples", error)
+        else:
+            _report(images)
+            log.info("%d images lie on %s", len(held.numbers), machine.device)
+            return lambda sampler: DeviceMaker(sampler, held, *parts)
+    images = ImageStore(budget, shows)
+    images.preload(collection.paths())
+    _report(images)
+    return lambda sampler: SampleMaker(sampler, images, *parts)
+
+
+def _report(images: ImageStore) -> None:
+    if images.corrupt or images.excluded:
+        log.info(
+            "skipped %d corrupt images and %d of the evaluation data so far",
+            len(images.corrupt), len(images.excluded),
+        )  # fmt: skip
 
 
 def _initialize(network: nn.Module, initial: Path | None) -> None:

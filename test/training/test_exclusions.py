@@ -1,0 +1,215 @@
+"""Evaluation sequences stay out of the training data: by name, by file, by picture."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("torch")
+
+from test.training.factories import TinySiamRpn, textured, write_native
+from visual_tracker.boxes import Box
+from visual_tracker.cli.train import command
+from visual_tracker.training import exclusions as room
+from visual_tracker.training import run
+from visual_tracker.training.data import Collection, DataError, Still, Track, View, read_collection
+from visual_tracker.training.exclusions import (
+    OTB_100,
+    Exclusions,
+    differences,
+    fingerprint,
+    leave_out,
+    near_duplicates,
+    video_name,
+)
+from visual_tracker.training.images import ImageStore
+from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.run import read_collections
+from visual_tracker.training.trainer import Machine
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def write_evaluation(folder: Path, name: str = "Corridor", frames: int = 4) -> Path:
+    """An OTB-like sequence of textured images."""
+    rng = np.random.default_rng(3)
+    (folder / name / "img").mkdir(parents=True)
+    for number in range(1, frames + 1):
+        cv2.imwrite(str(folder / name / "img" / f"{number:04d}.jpg"), textured(rng, 90, 120))
+    return folder
+
+
+def track(name: str, *paths: Path) -> Track:
+    box = Box(10, 10, 30, 30)
+    return Track(name, name, tuple((n, View(p, box, name)) for n, p in enumerate(paths)))
+
+
+def test_the_built_in_list_is_otb_100() -> None:
+    assert len(set(OTB_100)) == 98  # Jogging and Skating2 have two targets each
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Dog", "Girl2", "Girl2_0001-0150", "Jogging-2", "Jogging.1", "Skating2-1", "otb_Suv"],
+)  # fmt: skip
+def test_names_are_known_with_their_additions(name: str) -> None:
+    assert Exclusions().names_video(name)
+
+
+@pytest.mark.parametrize("name", ["dog", "davis_dog", "Dog-20", "lasot_airplane-1", "v0", "Boxes"])
+def test_other_names_are_not(name: str) -> None:
+    assert not Exclusions().names_video(name)
+
+
+def test_a_videos_name_is_its_folders() -> None:
+    assert video_name(Path("/data/OTB/Dog/img/0001.jpg")) == "Dog"
+    assert video_name(Path("/data/got10k/GOT-10k_Train_000001/00000001.jpg")) == (
+        "GOT-10k_Train_000001"
+    )
+
+
+def test_videos_are_left_out_by_name_and_by_folder(tmp_path: Path) -> None:
+    collection = Collection(
+        [
+            track("Basketball", tmp_path / "a" / "1.jpg"),
+            track("renamed", tmp_path / "Suv" / "img" / "1.jpg"),
+            track("mine", tmp_path / "mine" / "1.jpg"),
+        ]
+    )
+    leave_out(collection, Exclusions())
+    assert [kept.name for kept in collection.tracks] == ["mine"]
+    assert collection.skipped[room.REASON] == 2
+
+
+def test_folders_of_the_user_exclude_names_and_copies(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_evaluation(tmp_path / "evaluation")
+    copy, still = tmp_path / "copy" / "x.jpg", tmp_path / "stills" / "y.jpg"
+    other = tmp_path / "stills" / "z.jpg"
+    for path in (copy, still):
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "Corridor" / "img" / "0002.jpg", path)
+    cv2.imwrite(str(other), textured(np.random.default_rng(9), 90, 120))
+    box = Box(10, 10, 30, 30)
+    collection = Collection(
+        [track("Corridor", other), track("hidden", other, copy), track("mine", other)],
+        [Still("", (View(path, box, str(path)),)) for path in (still, other)],
+    )
+    leave_out(collection, Exclusions.read([folder]))
+    assert [kept.name for kept in collection.tracks] == ["mine"]
+    assert [kept.objects[0].path for kept in collection.stills] == [other]
+    assert collection.skipped[room.REASON] == 3
+    for named in ("Corridor", "hidden", str(copy), str(still)):
+        assert named in caplog.text
+
+
+def test_pictures_compressed_anew_are_found_when_decoded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_evaluation(tmp_path / "evaluation")
+    image = cv2.imread(str(folder / "Corridor" / "img" / "0003.jpg"))
+    small = cv2.resize(image, (100, 75))
+    cv2.imwrite(str(tmp_path / "again.jpg"), small, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    cv2.imwrite(str(tmp_path / "other.jpg"), textured(np.random.default_rng(9), 90, 120))
+    images = ImageStore(1 << 20, Exclusions.read([folder]).shows)
+    images.preload([tmp_path / "again.jpg", tmp_path / "other.jpg"])
+    assert images.get(tmp_path / "again.jpg") is None
+    assert images.get(tmp_path / "other.jpg") is not None
+    assert images.excluded == {tmp_path / "again.jpg"}
+    assert caplog.text.count("again.jpg") == 1
+
+
+def test_fingerprints_are_kept_until_the_files_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_evaluation(tmp_path / "evaluation")
+    first = Exclusions.read([folder], tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "_file_fingerprint", lambda path: pytest.fail("read again"))
+        second = Exclusions.read([folder], tmp_path / "run")
+    assert np.array_equal(first.prints, second.prints)
+    (folder / "Corridor" / "img" / "0001.jpg").unlink()
+    assert len(Exclusions.read([folder], tmp_path / "run").prints) == len(first.prints) - 1
+    (tmp_path / "run" / "excluded.npz").write_bytes(b"rubbish")
+    assert len(Exclusions.read([folder], tmp_path / "run").prints) == len(first.prints) - 1
+
+
+def test_folders_that_exclude_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no image to exclude"):
+        Exclusions.read([tmp_path])
+    (tmp_path / "bad.jpg").write_bytes(b"rubbish")
+    with pytest.raises(DataError, match=r"bad.jpg is to be excluded"):
+        Exclusions.read([tmp_path])
+
+
+def test_a_fingerprint_survives_size_and_compression_but_not_content() -> None:
+    rng = np.random.default_rng(0)
+    images = [
+        cv2.resize(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8), (320, 240)) for _ in range(2)
+    ]
+    _, data = cv2.imencode(".jpg", images[0], [cv2.IMWRITE_JPEG_QUALITY, 50])
+    small = cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (200, 150))
+    assert near_duplicates([fingerprint(images[0])], [fingerprint(small)])
+    assert not near_duplicates([fingerprint(images[0])], [fingerprint(images[1])])
+
+
+def test_differences_count_bits() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.random((5, 256)) < 0.5, rng.random((7, 256)) < 0.5
+    explicit = [[int((one != other).sum()) for other in second] for one in first]
+    assert differences(first, second).tolist() == explicit
+    assert near_duplicates([], list(second)) == []
+
+
+def test_training_uses_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video of the evaluation data within the data folder never reaches a sample."""
+    data = write_native(tmp_path / "data", stills=2)
+    document = json.loads((data / "annotations.json").read_text())
+    document["videos"][0]["name"] = "Dog"
+    (data / "annotations.json").write_text(json.dumps(document))
+    shutil.copytree(data / "videos", tmp_path / "evaluation" / "Corridor")
+    first = tmp_path / "evaluation" / "Corridor"
+    for path in first.glob("v1_*"):
+        path.unlink()
+    # a still that is a frame of the excluded video, compressed anew
+    image = cv2.imread(str(first / "v0_3.png"))
+    cv2.imwrite(str(data / "images" / "i0.png"), cv2.resize(image, (140, 105)))
+    exclusions = Exclusions.read([tmp_path / "evaluation"])
+    collection = read_collections([data], exclusions)
+    assert [kept.name for kept in collection.tracks] == ["v1"]
+    monkeypatch.setattr(run, "create_network", lambda kind, name: TinySiamRpn())
+    training = run.prepare(
+        "siamrpn", "lite", collection, Recipe(validation_share=0.0), tmp_path / "run",
+        Machine(workers=0), 1 << 24, exclusions=exclusions,
+    )  # fmt: skip
+    images = training._maker._images
+    assert {path.name for path in images.excluded} == {"i0.png"}
+
+
+def test_the_command_refuses_data_that_is_nothing_else(tmp_path: Path) -> None:
+    data = write_native(tmp_path / "data", videos=1, stills=0)
+    evaluation = tmp_path / "evaluation" / "v0"
+    shutil.copytree(data / "videos", evaluation)
+    arguments = ["siamrpn", "--data", str(data), "--output", str(tmp_path / "run")]
+    result = CliRunner().invoke(command, [*arguments, "--exclude", str(evaluation.parent)])
+    assert "nothing is left to train on" in str(result.exception)
+
+
+@pytest.mark.skipif(not (SHARED / "training").is_dir(), reason="needs ../shared/data")
+def test_the_shared_training_data_holds_no_evaluation_sequence() -> None:
+    exclusions = Exclusions.read([SHARED / "sequences"])
+    collection = read_collection(SHARED / "training")
+    leave_out(collection, exclusions)
+    assert collection.skipped[room.REASON] == 0
+    assert {"Suv", "Girl2"} <= exclusions.names
+    images = ImageStore(0, exclusions.shows)
+    for path in [track.frames[0][1].path for track in collection.tracks]:
+        assert images.get(path) is not None
+    assert not images.excluded
