@@ -122,7 +122,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         applies=Applies.AT_NEXT_INIT,
     )
     model_weight: float = parameter(
-        0.5, "Weight of the filter against the network's score.", minimum=0.0, maximum=10.0
+        1.0, "Weight of the filter against the network's score.", minimum=0.0, maximum=10.0
     )
     model_channels: int = parameter(
         32,

@@ -40,8 +40,10 @@ _JITTER = 0.1
 _WIDE_EVERY = 4
 #: frames that such a search pretends to have been lost for
 _WIDE_FRAMES = 4
-#: frames of a clip in a case, and of what is cut in
+#: frames of a clip into which others are cut, and of what is cut in
 _CLIP_FRAMES, _CUT_FRAMES = 40, 20
+#: frames of a camera's way: it looks away once, and back
+_CAMERA_FRAMES = 90
 #: shorter videos are left out
 _SHORTEST = 12
 
@@ -391,5 +393,5 @@ def _first_frames(sequence: Sequence, count: int) -> Sequence:
 
 def _and_back(sequence: Sequence) -> Sequence:
     """The sequence there and back again: long enough for a camera to look away and return."""
-    forward = list(range(min(2 * _CLIP_FRAMES, len(sequence))))
-    return _picked(sequence, forward + forward[-2::-1])
+    forward = list(range(len(sequence)))
+    return _picked(sequence, (forward + forward[-2::-1])[:_CAMERA_FRAMES])
