@@ -154,7 +154,8 @@ def states(scores: list[float], **changes: object) -> str:
     class Scripted(KnownTracker):
         network = ScriptedMatcher(scores)
 
-    values = {"lost_threshold": 0.5, "found_threshold": 0.8, **PLAIN, **changes}
+    values = {"lost_threshold": 0.5, "found_threshold": 0.8, **PLAIN, "reidentify": False}
+    values |= changes
     scripted = Scripted(DaSiamRpnParameters.from_mapping(values), "cpu")
     scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
     return "".join("L" if scripted.track(scene(START)).is_lost else "t" for _ in scores)
@@ -163,6 +164,12 @@ def states(scores: list[float], **changes: object) -> str:
 def test_hysteresis_frame_by_frame() -> None:
     scores = [0.9, 0.51, 0.49, 0.6, 0.79, 0.81, 0.6, 0.51, 0.3, 0.5, 0.95]
     assert states(scores) == "ttLLLtttLLt"
+
+
+def test_less_confidence_does_where_the_target_was_lost() -> None:
+    scores = [0.9, 0.49, 0.64, 0.66, 0.51]
+    assert states(scores, reidentify=True) == "tLLtt"
+    assert states(scores, reidentify=False) == "tLLLL"
 
 
 def test_a_found_threshold_below_the_lost_one_is_no_trap() -> None:

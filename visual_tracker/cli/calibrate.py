@@ -20,7 +20,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option("--weights", type=_FILE, help="Weights file.  [default: the one in the package]")
 @click.option(
-    "--others", default=10, show_default=True,
+    "--others", default=5, show_default=True,
     help="Videos to take that were not held out from training.",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -45,8 +45,9 @@ def command(
     not used.
 
     \b
-    Example:
+    Examples:
       visual-tracker calibrate --data ../shared/data/training --plot docs/reliability.png
+      visual-tracker calibrate --data /data/got10k/val --weights runs/lite/weights.safetensors
     """
     try:
         from visual_tracker.training import calibration, run

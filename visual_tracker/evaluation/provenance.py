@@ -17,6 +17,7 @@ SOURCES = (
     "*.py",
     "trackers/**/*.py",
     "models/**/*.py",
+    "models/weights/*.json",
     "models/weights/*.safetensors",
     "evaluation/passes.py",
     "evaluation/pacing.py",

@@ -21,10 +21,10 @@ elsewhere.
 
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
 `found_threshold`, and then only, as a guard of ours against look-alikes (re-identification), if it
-looks like the target in its first frame or lately (`visual_tracker.trackers.likeness`). While lost
-the box is frozen, the window is off, and the search region grows each frame by `search_growth`
-network pixels until it covers the image (see `visual_tracker.trackers.search_plan`); when found,
-the search is local again.
+looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). Where it
+was lost, half the way from the one threshold to the other is enough. While lost the box is frozen,
+the window is off, and the search region grows each frame by `search_growth` network pixels until it
+covers the image (see `visual_tracker.trackers.search_plan`); when found, the search is local again.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ class DaSiamRpnParameters(SiamRpnParameters):
         maximum=4097,
     )
     reidentify: bool = parameter(
-        True, "Found again only if it looks like the first and the recent confident templates."
+        True,
+        "Found again only if it looks like the first and the recent templates; less confidence "
+        "does where it was lost.",
     )
     found_similarity: float = parameter(
         -1.0,
@@ -120,7 +122,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         applies=Applies.AT_NEXT_INIT,
     )
     model_weight: float = parameter(
-        0.5, "Weight of the filter against the network's score.", minimum=0.0, maximum=10.0
+        1.0, "Weight of the filter against the network's score.", minimum=0.0, maximum=10.0
     )
     model_channels: int = parameter(
         32,
@@ -167,7 +169,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         0.5, "A candidate with a higher score is a distractor.", minimum=0.0, maximum=1.0
     )
     learn_threshold: float = parameter(
-        0.8, "Confidence above which templates and filter learn.", minimum=0.0, maximum=1.0
+        0.4, "Confidence above which templates and filter learn.", minimum=0.0, maximum=1.0
     )
     candidates: int = parameter(8, "Proposals that are ranked anew.", minimum=1, maximum=100)
     suppression: float = parameter(
@@ -261,7 +263,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         choice = self._look(image, frame, last.box)
         confidence = self._confidence(choice)
         box = self._updated(frame, choice.ranked, choice.chosen, last.box, size_of(image))
-        if not self._is_held(confidence, choice, box):
+        if not self._is_held(confidence, choice, box, last.box):
             self._frames_lost += 1
             return Track(last.box, confidence, TrackState.LOST, frame.region)
         self._frames_lost = self._frames_confirmed = 0
@@ -362,12 +364,16 @@ class DaSiamRpnTracker(SiamRpnTracker):
             given.found_similarity if given.found_similarity >= 0 else own.similarity,
         )
 
-    def _is_held(self, confidence: float, choice: Choice, box: Box) -> bool:
+    def _is_held(self, confidence: float, choice: Choice, box: Box, last: Box) -> bool:
         """Whether the proposal is the target: held so far, or found again."""
         thresholds = self._thresholds()
         if not self._frames_lost:
             return confidence >= thresholds.lost
-        if confidence < thresholds.found or not self._is_recognised(choice, thresholds.similarity):
+        enough = thresholds.found
+        if self.parameters.reidentify and box.iou(last) > 0:
+            # where it was lost, the target is more likely than elsewhere
+            enough = (thresholds.lost + thresholds.found) / 2
+        if confidence < enough or not self._is_recognised(choice, thresholds.similarity):
             self._candidate, self._frames_confirmed = None, 0
             return False
         self._candidate = box
