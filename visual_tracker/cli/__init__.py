@@ -19,8 +19,8 @@ from visual_tracker.trackers import TrackerUnavailableError
 #: command -> one line of help; the command itself is `visual_tracker.cli.<command>.command`
 COMMANDS = {
     "benchmark": "Measure how fast trackers are on this machine.",
-    "export": "Write a network as ONNX or TorchScript, for other runtimes.",
     "evaluate": "Run trackers on a dataset and measure how good and how fast they are.",
+    "export": "Write a network as ONNX or TorchScript, for other runtimes.",
     "track": "Track a target through a video, an image folder or a camera.",
     "train": "Train the networks of the deep trackers.",
     "trackers": "List the trackers and whether they can run here.",
