@@ -36,6 +36,20 @@ def test_auto_takes_the_fastest_installed_and_torch_last(installed: set[str]) ->
     assert tried() == ["openvino bf16", "onnxruntime fp32", "torch fp32"]
 
 
+def test_an_engine_that_does_not_start_is_passed_over(
+    installed: set[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> str:
+        raise EngineError("OpenVINO does not start: no libtbb.so")
+
+    installed |= {"openvino", "onnxruntime"}
+    monkeypatch.setattr(openvino, "best_precision", broken)
+    assert tried() == ["onnxruntime fp32", "torch fp32"]
+    assert "no libtbb.so" in caplog.text
+    with pytest.raises(EngineError, match="does not start"):
+        tried("openvino")
+
+
 def test_a_precision_leaves_out_engines_that_lack_it(installed: set[str]) -> None:
     installed |= {"openvino", "onnxruntime"}
     assert tried(precision="bf16") == ["openvino bf16", "torch bf16"]

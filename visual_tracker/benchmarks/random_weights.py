@@ -7,9 +7,6 @@ from pathlib import Path
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.parameters import Value
 
-#: the last layer of each network's regression, zeroed so that boxes stay finite and where they are
-_LAST_REGRESSION = ("regress_adjust.", "regression.head.3.")
-
 
 def random_candidate(network: str, folder: Path) -> Candidate:
     """Dasiamrpn on a network with random weights, written to a file.
@@ -29,9 +26,10 @@ def random_candidate(network: str, folder: Path) -> Candidate:
 
     torch.manual_seed(0)
     state = create_network("siamrpn", network).state_dict()
-    for name, value in state.items():
-        if name.startswith(_LAST_REGRESSION):
-            value.zero_()
+    # Without deltas, boxes stay finite and where the anchors are.
+    last = [name for name in state if name.startswith("regress")][-1].rpartition(".")[0]
+    for part in ("weight", "bias"):
+        state[f"{last}.{part}"].zero_()
     path = folder / f"{network}.pt"
     torch.save(state, path)
     settings: dict[str, Value] = {

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,8 @@ class PackedSearch:
         self._network = network
         self._type = TYPES[precision]
         self._on_cuda = device.startswith("cuda")
+        # streams and replays belong to the current device, which need not be this one
+        self._device_context = partial(torch.cuda.device, device) if self._on_cuda else nullcontext
         shape = (1, *size, 3)
         self._pinned_image = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_cuda)
         self._image = torch.zeros(shape, dtype=torch.uint8, device=device)
@@ -59,11 +63,16 @@ class PackedSearch:
         self._shapes: list[torch.Size] = []
         self._graph: Any = None
         if self._on_cuda:
-            self._packed = self._capture()
+            with self._device_context():
+                self._packed = self._capture()
             self._pinned = torch.empty(self._packed.shape, pin_memory=True)
 
     def __call__(self, template: Template, image: Image) -> Response:
         """Answer to a crop, BGR uint8 (height, width, 3); the arrays are the caller's own."""
+        with self._device_context():
+            return self._answer(template, image)
+
+    def _answer(self, template: Template, image: Image) -> Response:
         self._pinned_image.copy_(torch.from_numpy(np.ascontiguousarray(image))[None])
         self._image.copy_(self._pinned_image, non_blocking=True)
         for own, given in zip(self._template, template, strict=True):
@@ -72,7 +81,7 @@ class PackedSearch:
             return self._unpacked(self._run())
         self._graph.replay()
         self._pinned.copy_(self._packed, non_blocking=True)
-        torch.cuda.current_stream(self._packed.device).synchronize()
+        torch.cuda.current_stream().synchronize()
         return self._unpacked(self._pinned)
 
     def _run(self) -> Tensor:
@@ -86,12 +95,12 @@ class PackedSearch:
 
     def _capture(self) -> Tensor:
         """Record the run as a graph; its result is always in the tensor returned."""
-        stream = torch.cuda.Stream(self._image.device)
-        stream.wait_stream(torch.cuda.current_stream(self._image.device))
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UPS):
                 self._run()
-        torch.cuda.current_stream(self._image.device).wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             return self._run()

@@ -13,6 +13,7 @@ Nothing here knows a network's layers: it exports what `learn`, `propose` and `r
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import warnings
 from dataclasses import asdict
@@ -183,6 +184,8 @@ def _write_onnx(
     outputs: tuple[str, ...],
     dynamic: dict[str, dict[int, str]],
 ) -> None:
+    if importlib.util.find_spec("onnx") is None:
+        raise ExportError("writing ONNX needs onnx (pip install 'visual_tracker[onnx]')")
     try:
         with torch.no_grad(), warnings.catch_warnings():
             # The exporter by tracing: it needs no onnxscript and takes a tenth of the other's time.
@@ -199,7 +202,4 @@ def _write_onnx(
                 dynamo=False,
             )
     except Exception as error:  # torch.onnx raises of several unrelated types
-        raise ExportError(
-            f"the network cannot be exported to ONNX: {error} "
-            "(needs onnx: pip install 'visual_tracker[onnx]')"
-        ) from error
+        raise ExportError(f"the network cannot be exported to ONNX: {error}") from error

@@ -6,7 +6,6 @@ cache yet.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import tempfile
 from collections.abc import Callable
@@ -96,9 +95,9 @@ def _on_torch(spec: MatcherSpec, choice: Choice) -> Any:
     if spec.kind == "siamrpn":
         make = torch_matchers.TorchProposalMatcher
         if spec.device.startswith("cuda"):
-            make = importlib.import_module(
-                "visual_tracker.models.cuda_matchers"
-            ).PackedProposalMatcher
+            from visual_tracker.models import cuda_matchers
+
+            make = cuda_matchers.PackedProposalMatcher
     return make(network, spec.device, choice.precision)
 
 

@@ -51,7 +51,11 @@ class Engine(Protocol):
 
     @staticmethod
     def best_precision() -> str:
-        """The fastest precision on this processor whose boxes are as good as fp32's."""
+        """The fastest precision on this processor whose boxes are as good as fp32's.
+
+        Raises:
+            EngineError: if the engine does not start here.
+        """
 
     @staticmethod
     def load(path: Path, precision: str, threads: int) -> Graph:

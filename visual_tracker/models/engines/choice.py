@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
 from visual_tracker.models.engines import onnxruntime, openvino
 from visual_tracker.models.engines.base import EngineError
+
+_LOG = logging.getLogger(__name__)
 
 TORCH = "torch"
 AUTO = "auto"
@@ -53,7 +56,7 @@ def choices(engine: str, precision: str, device: str) -> Iterator[Choice]:
         if device == "cpu":
             for module in _ENGINES:
                 if missing_module(module.NAME) is None and _has(module, precision):
-                    yield _choice(module, precision)
+                    yield from _choice_if_it_starts(module, precision)
         engine = TORCH
     if engine == TORCH:
         yield Choice(TORCH, _torch_precision(precision, device), None)
@@ -90,6 +93,15 @@ def _module(engine: str) -> ModuleType:
 
 def _has(module: ModuleType, precision: str) -> bool:
     return precision in (AUTO, *module.PRECISIONS)
+
+
+def _choice_if_it_starts(module: ModuleType, precision: str) -> Iterator[Choice]:
+    try:
+        choice = _choice(module, precision)
+    except EngineError as error:  # installed, but broken: the next one may do
+        _LOG.warning("engine %s is not used: %s", module.NAME, error)
+        return
+    yield choice
 
 
 def _choice(module: ModuleType, precision: str) -> Choice:

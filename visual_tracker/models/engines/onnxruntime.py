@@ -26,8 +26,10 @@ def best_precision() -> str:
 
 def load(path: Path, precision: str, threads: int) -> OnnxRuntimeGraph:
     """Read an ONNX file; see `visual_tracker.models.engines.base.Engine`."""
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineError(f"ONNX Runtime does not start: {error}") from error
     if precision not in PRECISIONS:
         raise EngineError(f"ONNX Runtime runs networks in fp32, not {precision}")
     options = onnxruntime.SessionOptions()

@@ -66,9 +66,12 @@ class OpenVinoGraph:
 
 @lru_cache(maxsize=1)
 def _core() -> Any:
-    import openvino
+    try:
+        import openvino
 
-    return openvino.Core()
+        return openvino.Core()
+    except (ImportError, RuntimeError) as error:
+        raise EngineError(f"OpenVINO does not start: {_last_line(error)}") from error
 
 
 @lru_cache(maxsize=1)
