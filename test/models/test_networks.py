@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from visual_tracker.models.alexnet import AlexNetSiamRpn  # noqa: E402
 from visual_tracker.models.correlation import (  # noqa: E402
+    DepthwiseConv2d,
     depthwise_correlation,
     full_correlation,
 )
@@ -136,6 +137,25 @@ def test_gradients_of_the_depthwise_correlation_are_numerically_right(
         for shape, need in zip(((2, 3, 6, 5), (2, 3, 3, 2)), needs, strict=True)
     )
     assert torch.autograd.gradcheck(depthwise_correlation, (search, kernel))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (5, 1, False), (3, 2, True)])
+def test_a_depthwise_convolution_is_pytorchs_and_so_are_its_gradients(
+    kernel: int, stride: int, bias: bool
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours = DepthwiseConv2d(4, kernel, stride, bias).double()
+    plain = torch.nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=bias).double()
+    plain.load_state_dict(ours.state_dict())
+    images = torch.randn(2, 4, 9, 7, generator=generator, dtype=torch.float64)
+    first, second = images.clone().requires_grad_(), images.clone().requires_grad_()
+    weights = torch.randn(plain(second).shape, generator=generator, dtype=torch.float64)
+    (ours(first) * weights).sum().backward()
+    (plain(second) * weights).sum().backward()
+    assert torch.allclose(ours(first), plain(second))
+    assert torch.allclose(first.grad, second.grad)
+    for mine, theirs in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(mine.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from visual_tracker.models.geometry import Geometry
+from visual_tracker.models.lite import center_window
 from visual_tracker.models.siamrpn import (
     ANCHORS,
     DepthwiseHead,
     Proposals,
     SiamRpnNetwork,
     Template,
-    center_window,
 )
 from visual_tracker.training.recipe import Recipe
 

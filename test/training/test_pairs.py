@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from visual_tracker.boxes import Box
 from visual_tracker.training.data import Still, Track, View
-from visual_tracker.training.pairs import PairSampler, split_tracks
+from visual_tracker.training.pairs import PairSampler, part_of, split_tracks
 from visual_tracker.training.recipe import Recipe
 
 DRAWS = 300
@@ -43,6 +44,21 @@ def test_video_pairs_lie_within_the_gap() -> None:
 def test_stills_are_paired_with_themselves() -> None:
     pairs = draws(Recipe(video_share=0.0, negative_pairs=0.0))
     assert all(pair.still and pair.template == pair.search for pair in pairs)
+
+
+def test_parts_of_stills_are_targets_too() -> None:
+    whole = replace(STILLS[0].objects[0], box=Box(10, 20, 80, 90), polygons=((0.0, 1.0),))
+    pairs = draws(Recipe(video_share=0.0, negative_pairs=0.0, parts=0.5), [Still("made", (whole,))])
+    parts = [pair.template for pair in pairs if pair.template.box != whole.box]
+    assert 0.4 * DRAWS < len(parts) < 0.6 * DRAWS
+    for part in parts:
+        assert part.box.intersection_area(whole.box) == pytest.approx(part.box.area)
+        assert 24 <= part.box.width <= 64
+        assert 24 <= part.box.height <= 72
+        assert part.scene == whole.scene
+        assert not part.label
+        assert not part.polygons
+    assert part_of(Box(0, 0, 20, 20), np.random.default_rng(0)) is None
 
 
 @pytest.mark.parametrize("same", [0.0, 1.0])

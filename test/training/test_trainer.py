@@ -53,10 +53,11 @@ class Repeating(SampleMaker):
 
 def trainer(data: Path, output: Path, recipe: Recipe, kind: type = SampleMaker) -> Trainer:
     torch.manual_seed(recipe.seed)
-    task = SiamRpnTask(TINY, recipe)
+    network = TinySiamRpn()
+    task = SiamRpnTask(network, recipe)
     sampler, _ = make_sampler(read_collection(data), recipe)
     maker = kind(sampler, ImageStore(1 << 28), TINY, task.targets(), recipe)
-    return Trainer(TinySiamRpn(), task, maker, maker, recipe, output, Machine(workers=0))
+    return Trainer(network, task, maker, maker, recipe, output, Machine(workers=0))
 
 
 def short_recipe(**changes: object) -> Recipe:
@@ -175,13 +176,27 @@ import dataclasses
 torch.set_num_threads(1)
 machine = dataclasses.replace(Machine.from_environment("cpu"), workers=0)
 recipe = short_recipe(release_stages=1)
+
+
+class Taught(SiamRpnTask):
+    def loss(self, outputs, batch, generator):
+        losses = super().loss(outputs, batch, generator)
+        extra = self.extra(outputs.embedding.mean(dim=(2, 3))).square().mean()
+        return losses._replace(total=losses.total + extra)
+
+
+torch.manual_seed(recipe.seed)
+extra = torch.nn.Linear(24, 2)
 torch.manual_seed(recipe.seed + 100 * machine.rank)  # DDP must make them equal
-task = SiamRpnTask(TINY, recipe)
+network = TinySiamRpn()
+task = Taught(network, recipe)
+task.extra = extra
 sampler, _ = make_sampler(read_collection(Path(sys.argv[1])), recipe)
 maker = SampleMaker(sampler, ImageStore(), TINY, task.targets(), recipe)
-trainer = Trainer(TinySiamRpn(), task, maker, maker, recipe, Path(sys.argv[2]), machine)
+trainer = Trainer(network, task, maker, maker, recipe, Path(sys.argv[2]), machine)
 trainer.run(quiet=True)
-weights = torch.cat([value.flatten() for value in trainer.network.parameters()])
+trained = [*trainer.network.parameters(), *task.extra.parameters()]
+weights = torch.cat([value.flatten() for value in trained])
 both = [torch.zeros_like(weights) for _ in range(2)]
 torch.distributed.all_gather(both, weights)
 assert torch.equal(*both)

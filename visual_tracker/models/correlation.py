@@ -1,11 +1,14 @@
-"""Cross-correlation of template features (the kernel) with search features."""
+"""Cross-correlation of template features (the kernel) with search features.
+
+Depthwise convolutions are here too, since both share what makes their gradients fast on a CPU.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -56,6 +59,64 @@ class _PlanewiseCorrelation(torch.autograd.Function):
             to_kernels = functional.conv2d(planes, weight, groups=groups)
             to_kernels = to_kernels.view_as(kernels)
         return to_planes, to_kernels
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A depthwise convolution; with stride 1 its gradients are correlations.
+
+    Args:
+        channels: inputs and outputs.
+        kernel: side, odd; padded to keep the size at stride 1.
+        stride: of the output.
+        bias: whether there is one.
+    """
+
+    def __init__(self, channels: int, kernel: int, stride: int = 1, bias: bool = True) -> None:
+        padding = kernel // 2
+        super().__init__(channels, channels, kernel, stride, padding, groups=channels, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:  # the name is that of the base class
+        """Map (B, channels, H, W) to (B, channels, H / stride, W / stride)."""
+        if self.stride != (1, 1) or not torch.is_grad_enabled():
+            return super().forward(input)
+        weight = self.weight
+        if torch.is_autocast_enabled(input.device.type):
+            half = torch.get_autocast_dtype(input.device.type)
+            input, weight = input.to(half), weight.to(half)
+        result: Tensor = _DepthwiseConvolution.apply(input, weight)
+        return result if self.bias is None else result + self.bias[:, None, None].to(result.dtype)
+
+
+class _DepthwiseConvolution(torch.autograd.Function):
+    """Stride 1, padded to keep the size.
+
+    PyTorch's own backward took 66 ms where this one takes 15 ms (32 x 192 x 27 x 27, 5x5, bfloat16,
+    one CPU core), and was 40 % of a training step.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        """Convolve (B, C, H, W) with (C, 1, k, k)."""
+        ctx.save_for_backward(x, weight)
+        return functional.conv2d(x, weight, padding=weight.shape[2] // 2, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The gradient of x is dy * turned weight; the weight's is x * dy over the batch."""
+        x, weight = ctx.saved_tensors
+        (gradient,) = gradients
+        pad, channels = weight.shape[2] // 2, len(weight)
+        to_x = to_weight = None
+        if ctx.needs_input_grad[0]:
+            to_x = functional.conv2d(gradient, weight.flip(2, 3), padding=pad, groups=channels)
+        if ctx.needs_input_grad[1]:
+            planes = functional.pad(x, (pad,) * 4).reshape(
+                1, -1, *(s + 2 * pad for s in x.shape[2:])
+            )
+            kernels = gradient.reshape(-1, 1, *gradient.shape[2:])
+            each = functional.conv2d(planes, kernels, groups=len(kernels))
+            to_weight = each.view(len(x), *weight.shape).float().sum(dim=0).to(weight.dtype)
+        return to_x, to_weight
 
 
 def full_correlation(search: Tensor, kernel: Tensor, outputs: int = 1) -> Tensor:

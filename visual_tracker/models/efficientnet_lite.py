@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from visual_tracker.models.correlation import DepthwiseConv2d
+
 BATCH_NORM_EPSILON = 1e-3
 
 #: the package whose file holds the ImageNet weights
@@ -60,9 +62,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = inputs * stage.expansion
         self.expand = nn.Conv2d(inputs, hidden, 1) if stage.expansion > 1 else None
-        self.depthwise = nn.Conv2d(
-            hidden, hidden, stage.kernel, stride, stage.kernel // 2, groups=hidden
-        )
+        self.depthwise = DepthwiseConv2d(hidden, stage.kernel, stride)
         self.project = nn.Conv2d(hidden, stage.channels, 1)
         self.activation = nn.ReLU6()
         self.shortcut = stride == 1 and inputs == stage.channels

@@ -1,7 +1,7 @@
 """`lite`: our small SiamRPN on an EfficientNet-Lite0 trunk, and what every SiamRPN network offers.
 
-The head follows SiamRPN++ (Li et al., CVPR 2019): depthwise cross-correlation, then 1x1
-convolutions to two class scores and four deltas for each of the five anchors of SiamRPN.
+The head follows SiamRPN++ (Li et al., CVPR 2019): depthwise cross-correlation, then a
+tower of convolutions to two class scores and four deltas for each of the five anchors of SiamRPN.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from abc import abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from visual_tracker.models.anchors import RATIOS
-from visual_tracker.models.correlation import depthwise_correlation
-from visual_tracker.models.efficientnet_lite import EfficientNetLite0
-from visual_tracker.models.geometry import LITE, Geometry
+from visual_tracker.models.correlation import DepthwiseConv2d, depthwise_correlation
+from visual_tracker.models.geometry import Geometry
+from visual_tracker.models.lite import LiteFeatures, center_window
 
 ANCHORS = len(RATIOS)
+
+TOWER_LAYERS = 2
+TOWER_KERNEL = 5
 
 
 class Template(NamedTuple):
@@ -70,37 +72,9 @@ class SiamRpnNetwork(nn.Module):
         return self.propose(self.learn(template_image), search_image)
 
 
-def center_window(features: Tensor, size: int) -> Tensor:
-    """The middle `size` x `size` cells of (B, C, H, W)."""
-    top = (features.shape[2] - size) // 2
-    left = (features.shape[3] - size) // 2
-    return features[:, :, top : top + size, left : left + size]
-
-
-class Neck(nn.Module):
-    """Features of strides 8 and 16 joined at stride 8.
-
-    The coarse map is enlarged with aligned corners, which is exact for the centred grids.
-    """
-
-    def __init__(self, fine: int, coarse: int, channels: int) -> None:
-        super().__init__()
-        self.fine = nn.Conv2d(fine, channels, 1, bias=False)
-        self.coarse = nn.Conv2d(coarse, channels, 1, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Join (B, fine, H, W) and (B, coarse, h, w) to (B, channels, H, W)."""
-        enlarged = functional.interpolate(
-            self.coarse(coarse), size=fine.shape[2:], mode="bilinear", align_corners=True
-        )
-        joined: Tensor = self.norm(self.fine(fine) + enlarged)
-        return joined
-
-
-def _separable(channels: int) -> nn.Sequential:
+def _separable(channels: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        DepthwiseConv2d(channels, kernel, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(),
@@ -108,7 +82,11 @@ def _separable(channels: int) -> nn.Sequential:
 
 
 class DepthwiseHead(nn.Module):
-    """One branch: features of both sides, their correlation, and 1x1 convolutions on it."""
+    """One branch: features of both sides, their correlation, and a tower of convolutions on it.
+
+    A template window spans 49 pixels, a target about 64: the tower's 5x5 layers let a cell see the
+    target's edges (SiamRPN++ has 1x1 convolutions only).
+    """
 
     def __init__(self, channels: int, outputs: int, kernel: int) -> None:
         super().__init__()
@@ -116,12 +94,8 @@ class DepthwiseHead(nn.Module):
         self.kernel = _separable(channels)
         self.search = _separable(channels)
         self.norm = nn.BatchNorm2d(channels)
-        self.head = nn.Sequential(
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, outputs, 1),
-        )
+        tower = [_separable(channels, TOWER_KERNEL) for _ in range(TOWER_LAYERS)]
+        self.head = nn.Sequential(*tower, nn.Conv2d(channels, outputs, 1))
 
     def learn(self, features: Tensor) -> Tensor:
         """Kernel of template features."""
@@ -133,31 +107,17 @@ class DepthwiseHead(nn.Module):
         return result
 
 
-class LiteSiamRpn(SiamRpnNetwork):
+class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
     """EfficientNet-Lite0 trunk, joined features, two depthwise heads.
 
     Args:
         channels: width of neck and heads.
     """
 
-    geometry = LITE
-    kernel_size = (LITE.kernel_span - 1) // LITE.stride + 1
-
     def __init__(self, channels: int = 192) -> None:
-        super().__init__()
-        self.trunk = EfficientNetLite0()
-        self.neck = Neck(*EfficientNetLite0.channels, channels)
+        super().__init__(channels)
         self.classification = DepthwiseHead(channels, 2 * ANCHORS, self.kernel_size)
         self.regression = DepthwiseHead(channels, 4 * ANCHORS, self.kernel_size)
-
-    def trunk_parts(self) -> list[nn.Module]:
-        """Stages from the last to the first, then the stem."""
-        return self.trunk.parts()
-
-    def features(self, image: Tensor) -> Tensor:
-        """phi: (B, 3, 16 n + 1, 16 m + 1) BGR to (B, channels, 2 n + 1, 2 m + 1)."""
-        result: Tensor = self.neck(*self.trunk(image))
-        return result
 
     def learn(self, image: Tensor) -> Template:
         """Turn template crops into kernels."""

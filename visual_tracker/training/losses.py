@@ -18,6 +18,7 @@ class Losses(NamedTuple):
     total: Tensor
     classification: Tensor
     location: Tensor
+    distillation: Tensor
 
 
 def choose(eligible: Tensor, rank: Tensor, count: int) -> Tensor:
@@ -100,7 +101,8 @@ def siamrpn_loss(
         deltas.float(), true_deltas, reduction="none", beta=recipe.smooth_l1_beta
     )
     location = _mean(distance.sum(dim=1).reshape(batch, -1), positives)
-    return Losses(classification + recipe.location_weight * location, classification, location)
+    total = classification + recipe.location_weight * location
+    return Losses(total, classification, location, torch.zeros_like(total))
 
 
 def siamfc_loss(response: Tensor, labels: Tensor) -> Losses:
@@ -121,4 +123,4 @@ def siamfc_loss(response: Tensor, labels: Tensor) -> Losses:
         1 - 0.5 * has_target
     ) * (1 - positive) / (1 - positive).sum(dim=1, keepdim=True)
     total = (loss * weights).sum(dim=1).mean()
-    return Losses(total, total, torch.zeros_like(total))
+    return Losses(total, total, torch.zeros_like(total), torch.zeros_like(total))

@@ -8,16 +8,22 @@ of different classes.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
 import numpy as np
 
+from visual_tracker.boxes import Box
 from visual_tracker.training.data import Collection, DataError, Still, Track, View
 from visual_tracker.training.recipe import Recipe, names
 
 #: draws before a wish for another object is given up
 _TRIES = 8
+
+#: sides of a part, in sides of the object
+_PART_SHARE = (0.3, 0.8)
+#: least side of a part in pixels
+_MIN_PART = 24.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,17 @@ def split_tracks(
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """True if a name fits one of the patterns."""
     return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def part_of(box: Box, rng: np.random.Generator) -> Box | None:
+    """A box inside another, of a third to four fifths of its sides; None if too small to use."""
+    width = box.width * rng.uniform(*_PART_SHARE)
+    height = box.height * rng.uniform(*_PART_SHARE)
+    if min(width, height) < _MIN_PART:
+        return None
+    x = box.x + rng.uniform(0, box.width - width)
+    y = box.y + rng.uniform(0, box.height - height)
+    return Box(x, y, width, height)
 
 
 class PairSampler:
@@ -118,7 +135,7 @@ class PairSampler:
         video = rng.random() < self._recipe.video_share
         if self._tracks and (video or not self._stills):
             return self._from_video(rng)
-        view = self._from_still(rng)
+        view = self._perhaps_a_part(self._from_still(rng), rng)
         return Pair(view, view, positive=True, still=True)
 
     def _from_video(self, rng: np.random.Generator) -> Pair:
@@ -131,6 +148,13 @@ class PairSampler:
     def _from_still(self, rng: np.random.Generator) -> View:
         objects = self._stills[rng.integers(len(self._stills))]
         return objects[rng.integers(len(objects))]
+
+    def _perhaps_a_part(self, view: View, rng: np.random.Generator) -> View:
+        """A part of the object by chance: people track faces and wheels, too."""
+        if rng.random() >= self._recipe.parts:
+            return view
+        part = part_of(view.box, rng)
+        return view if part is None else replace(view, box=part, label="", polygons=())
 
     def _other(self, view: View, rng: np.random.Generator) -> View | None:
         """A view of another scene, of the same class or of another one; None if none turned up."""

@@ -47,10 +47,26 @@ class Recipe(Parameters):
     negative_iou: float = parameter(0.3, "Anchors below are negative.", minimum=0.0, maximum=1.0)
     radius: float = parameter(16.0, "SiamFC: cells within are positive, in pixels.", minimum=1.0)
 
+    teacher: str = parameter(
+        "", "NanoTrack v3's file (safetensors) as a teacher of `lite`; empty: none."
+    )
+    teacher_features: float = parameter(
+        1.0, "Weight of predicting the teacher's features.", minimum=0.0
+    )
+    teacher_response: float = parameter(
+        0.2, "Weight of looking where the teacher looks.", minimum=0.0
+    )
+    teacher_temperature: float = parameter(
+        2.0, "Softens both responses before they are compared.", minimum=0.1
+    )
+
     video_share: float = parameter(
         0.5, "Share of positive pairs from videos.", minimum=0.0, maximum=1.0
     )
     max_gap: int = parameter(100, "Most frames between template and search.", minimum=1)
+    parts: float = parameter(
+        0.25, "Stills whose target is a part of an object.", minimum=0.0, maximum=1.0
+    )
     negative_pairs: float = parameter(0.2, "Share of negative pairs.", minimum=0.0, maximum=1.0)
     same_class: float = parameter(
         0.5, "Share of negative pairs within one class.", minimum=0.0, maximum=1.0

@@ -85,7 +85,7 @@ def prepare(
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
     _initialize(network, initial)
-    task = TASKS[kind](network.geometry, recipe)
+    task = TASKS[kind](network, recipe)
     sampler, held_out = make_sampler(collection, recipe)
     maker_of = _makers(collection, task, machine, image_budget, exclusions, sampling)
     maker = maker_of(sampler)

@@ -7,21 +7,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from visual_tracker.models.anchors import anchor_grid, decode, iou_with
 from visual_tracker.models.geometry import Geometry
+from visual_tracker.models.siamrpn import LiteSiamRpn
+from visual_tracker.parameters import ParameterError
+from visual_tracker.training.distillation import Distillation
 from visual_tracker.training.losses import Losses, siamfc_loss, siamrpn_loss
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import AnchorTargets, RadiusTargets, Targets
 
 
 class Task(ABC):
-    """One kind of training."""
+    """One kind of training.
 
-    def __init__(self, geometry: Geometry, recipe: Recipe) -> None:
-        self.geometry = geometry
+    Attributes:
+        geometry: the network's.
+        recipe: the numbers.
+        extra: what is trained beside the network and thrown away in the end.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        self.geometry: Geometry = network.geometry
         self.recipe = recipe
+        self.extra = nn.Module()
 
     @abstractmethod
     def targets(self) -> Targets:
@@ -37,7 +47,20 @@ class Task(ABC):
 
 
 class SiamRpnTask(Task):
-    """Anchors; the quality is the IoU of the highest-scoring proposal with the target."""
+    """Anchors; the quality is the IoU of the highest-scoring proposal with the target.
+
+    Raises:
+        ParameterError: if the recipe has a teacher that the network cannot learn from.
+        WeightsError: if the teacher cannot be loaded.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
+        if recipe.teacher and not isinstance(network, LiteSiamRpn):
+            raise ParameterError("a teacher needs --network lite; set teacher= to nothing")
+        if isinstance(network, LiteSiamRpn):
+            distillation = Distillation.of(recipe, network.neck.norm.num_features)
+            self.extra = distillation or self.extra
 
     def targets(self) -> Targets:
         """Anchors by IoU."""
@@ -45,9 +68,13 @@ class SiamRpnTask(Task):
 
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
         """Cross-entropy and smooth L1."""
-        return siamrpn_loss(
+        losses = siamrpn_loss(
             outputs.logits, outputs.deltas, batch["labels"], batch["deltas"], self.recipe, generator
         )
+        if not isinstance(self.extra, Distillation):
+            return losses
+        distillation = self.extra(batch, outputs.logits, outputs.embedding)
+        return losses._replace(total=losses.total + distillation, distillation=distillation)
 
     def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
         """IoU of the best proposal, no window, no penalty."""

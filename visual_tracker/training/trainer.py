@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
+from visual_tracker.training.losses import Losses
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.schedule import rate_factor, release_steps
 from visual_tracker.training.tasks import Task
@@ -31,7 +32,7 @@ Network = SiamRpnNetwork | LiteSiamFc
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 LOG_COLUMNS = (
-    "step", "loss", "classification", "location", "rate", "seconds",
+    "step", "loss", "classification", "location", "distillation", "rate", "seconds",
     "validation_loss", "validation_quality",
 )  # fmt: skip
 
@@ -61,7 +62,8 @@ class Machine:
         rank: number of this process.
         processes: how many there are.
         workers: processes that make samples, each; 0 makes them in the loop.
-        half: mixed precision (CUDA only).
+        half: mixed precision where the device computes faster with it: float16 on CUDA, bfloat16
+            on a CPU that has it.
     """
 
     device: str = "cpu"
@@ -113,15 +115,15 @@ class Trainer:
         self.network = network.to(machine.device, memory_format=torch.channels_last)
         self.average = {name: value.clone() for name, value in network.state_dict().items()}
         self.step = 0
+        task.extra.to(machine.device)
         self._released = -1
         self._releases = release_steps(recipe)
         self._groups = self._parameter_groups()
         self._optimizer = torch.optim.AdamW(
             [{"params": group} for group, _, _ in self._groups], weight_decay=recipe.weight_decay
         )
-        half = machine.half and "cuda" in machine.device
-        self._scaler = torch.amp.GradScaler("cuda", enabled=half)
-        self._half = half
+        self._half = mixed_precision(machine.device) if machine.half else None
+        self._scaler = torch.amp.GradScaler("cuda", enabled=self._half == torch.float16)
         self._wrapped: nn.Module = self.network
         output.mkdir(parents=True, exist_ok=True)
 
@@ -132,7 +134,7 @@ class Trainer:
         parts = self.network.trunk_parts()
         in_trunk = {id(parameter) for part in parts for parameter in part.parameters()}
         heads = [p for p in self.network.parameters() if id(p) not in in_trunk]
-        groups = [(heads, self.recipe.learning_rate, 0)]
+        groups = [(heads + list(self.task.extra.parameters()), self.recipe.learning_rate, 0)]
         for part, step in zip(parts, self._releases, strict=False):
             groups.append((list(part.parameters()), self.recipe.trunk_rate, step))
         return groups
@@ -181,29 +183,42 @@ class Trainer:
 
     def _one_step(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
         self._wrapped.train()
+        self.task.extra.train()
         for part in self.network.trunk_parts()[max(0, self._released) :]:
             part.eval()  # the statistics of frozen batch norms stay too
         generator = torch.Generator().manual_seed(
             (self.recipe.seed * 1_000_003 + self.step) * self.machine.processes + self.machine.rank
         )
-        sums = np.zeros(3)
+        sums = np.zeros(len(Losses._fields))
         for _ in range(self.recipe.accumulate):
             batch = self._to_device(next(batches))
             with self._autocast():
                 outputs = self._wrapped(batch["template"], batch["search"])
-            losses = self.task.loss(outputs, batch, generator)
+                losses = self.task.loss(outputs, batch, generator)
             self._scaler.scale(losses.total / self.recipe.accumulate).backward()
             sums += [float(part.detach()) / self.recipe.accumulate for part in losses]
+        self._average_extra_gradients()
         self._scaler.unscale_(self._optimizer)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
         self._update_average()
-        return dict(zip(("loss", "classification", "location"), sums.tolist(), strict=True))
+        return dict(zip(("loss", *Losses._fields[1:]), sums.tolist(), strict=True))
+
+    def _average_extra_gradients(self) -> None:
+        """What DistributedDataParallel does for the network."""
+        if self.machine.processes == 1:
+            return
+        for parameter in self.task.extra.parameters():
+            if parameter.grad is not None:
+                torch.distributed.all_reduce(parameter.grad)
+                parameter.grad /= self.machine.processes
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast("cuda") if self._half else nullcontext()
+        if self._half is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.machine.device).type, self._half)
 
     def _update_average(self) -> None:
         # The average follows closely at first, or it would remember the random start.
@@ -257,6 +272,7 @@ class Trainer:
         kept = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
         self.network.eval()
+        self.task.extra.eval()
         numbers = range(_VALIDATION_START, _VALIDATION_START + self.recipe.validation_pairs)
         generator = torch.Generator().manual_seed(self.recipe.seed)
         losses, qualities = [], []
@@ -291,6 +307,7 @@ class Trainer:
             "recipe": dataclasses.asdict(self.recipe),
             "network": self.network.state_dict(),
             "average": self.average,
+            "extra": self.task.extra.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
         }
@@ -327,6 +344,7 @@ class Trainer:
     def _restore(self, state: dict[str, Any], path: Path) -> None:
         try:
             self.network.load_state_dict(state["network"])
+            self.task.extra.load_state_dict(state["extra"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._scaler.load_state_dict(state["scaler"])
         except (KeyError, RuntimeError, ValueError):
@@ -334,6 +352,16 @@ class Trainer:
                 f"{path} is of another network; use the same --network or another --output"
             ) from None
         self.average, self.step = state["average"], state["step"]
+
+
+def mixed_precision(device: str) -> torch.dtype | None:
+    """The half type that makes training faster on a device; None if there is none.
+
+    float16 on CUDA; bfloat16 on a CPU that computes with it.
+    """
+    if "cuda" in device:
+        return torch.float16
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
 
 
 def changed_settings(saved: dict[str, Any], recipe: Recipe) -> list[str]:
