@@ -142,6 +142,7 @@ def test_fingerprints_are_kept_until_the_files_change(
 
 
 def test_folders_that_exclude_nothing_are_refused(tmp_path: Path) -> None:
+    assert Exclusions.read([]).names == set(OTB_100)
     with pytest.raises(DataError, match="no image to exclude"):
         Exclusions.read([tmp_path])
     (tmp_path / "bad.jpg").write_bytes(b"rubbish")
