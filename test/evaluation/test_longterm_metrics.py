@@ -202,6 +202,19 @@ def test_a_poor_box_is_not_found() -> None:
     assert lost_found(made("tLt", iou=0.51)).found_again == 1
 
 
+def test_found_soon_is_within_ten_frames() -> None:
+    assert lost_found(made("tL" + "l" * 10 + "t")).found_soon == 1
+    late = lost_found(made("tL" + "l" * 11 + "t"))
+    assert (late.found_again, late.found_soon) == (1, 0)
+
+
+def test_resumptions_and_the_wrong_ones_among_them() -> None:
+    # found on the target, lost beside it, taken up again elsewhere, and once while it was absent
+    counts = lost_found(made("tLtlldLDL"))
+    assert (counts.resumptions, counts.wrong_resumptions) == (3, 2)
+    assert lost_found(made("ttt")).resumptions == 0
+
+
 def test_shares() -> None:
     counts = lost_found(made("ttldLLD"))
     assert counts.lost_while_absent == pytest.approx(2 / 3)

@@ -10,12 +10,17 @@ from visual_tracker.boxes import Box
 from visual_tracker.models.geometry import LITE
 from visual_tracker.models.matchers import Response
 from visual_tracker.trackers.base import TrackState
+from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
 from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
 
 # A target of 64x64 pixels is shown pixel for pixel: its context side is 128, the template's 129.
 SIDE = 64.5
 WIDTH, HEIGHT = 1000, 700
 GROWTH = 64
+
+
+#: nothing is learned on line: a frame's outcome is that of the known response
+PLAIN = {"target_model": False, "box_correction": 0.0}
 
 
 class KnownTracker(DaSiamRpnTracker):
@@ -34,6 +39,7 @@ class KnownTracker(DaSiamRpnTracker):
 def tracker(**changes: object) -> KnownTracker:
     values = {"lost_threshold": 0.5, "found_threshold": 0.8, "search_growth": GROWTH}
     values |= {"size_rate": 0.0, **changes}  # the known network says nothing of size
+    values = {**PLAIN, **values}
     return KnownTracker(DaSiamRpnParameters.from_mapping(values), "cpu")
 
 
@@ -148,7 +154,7 @@ def states(scores: list[float], **changes: object) -> str:
     class Scripted(KnownTracker):
         network = ScriptedMatcher(scores)
 
-    values = {"lost_threshold": 0.5, "found_threshold": 0.8, **changes}
+    values = {"lost_threshold": 0.5, "found_threshold": 0.8, **PLAIN, **changes}
     scripted = Scripted(DaSiamRpnParameters.from_mapping(values), "cpu")
     scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
     return "".join("L" if scripted.track(scene(START)).is_lost else "t" for _ in scores)
@@ -175,21 +181,75 @@ class TwinMatcher(ScriptedMatcher):
         return response._replace(embedding=np.concatenate([np.zeros_like(ones), ones]))
 
 
-def test_a_look_alike_is_not_taken_for_the_lost_target() -> None:
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"found_similarity": 0.4}, "tLLLL"),
+        ({"found_similarity": -1.0}, "tLLLL"),
+        ({"found_similarity": 0.4, "reidentify": False}, "tLttt"),
+    ],
+)
+def test_a_look_alike_is_not_taken_for_the_lost_target(
+    changes: dict[str, object], expected: str
+) -> None:
     scores = [0.95, 0.1, 0.95, 0.95, 0.95]
 
-    def run(found_similarity: float) -> str:
-        class Twin(KnownTracker):
-            network = TwinMatcher(scores)
+    class Twin(KnownTracker):
+        network = TwinMatcher(scores)
 
-        values = {"lost_threshold": 0.5, "found_threshold": 0.8, "learn_threshold": 1.0}
-        values["found_similarity"] = found_similarity
-        twin = Twin(DaSiamRpnParameters.from_mapping(values), "cpu")
-        twin.init(scene(START), Box.from_center(*START, SIDE, SIDE))
-        return "".join("L" if twin.track(scene(START)).is_lost else "t" for _ in scores)
+    values = {"lost_threshold": 0.5, "found_threshold": 0.8, "learn_threshold": 1.0, **PLAIN}
+    twin = Twin(DaSiamRpnParameters.from_mapping({**values, **changes}), "cpu")
+    twin.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+    track = "".join("L" if twin.track(scene(START)).is_lost else "t" for _ in scores)
+    assert track == expected
 
-    assert run(0.4) == "tLLLL"
-    assert run(-1.0) == "tLttt"
+
+def test_a_candidate_must_be_confirmed() -> None:
+    scores = [0.9, 0.1, 0.95, 0.95, 0.1, 0.95, 0.1, 0.95, 0.95, 0.95, 0.9]
+    assert states(scores, confirm_frames=1) == "tLttLtLtttt"
+    assert states(scores, confirm_frames=2) == "tLLtLLLLttt"
+
+
+def test_a_candidate_is_confirmed_where_it_was_seen() -> None:
+    lost = started(confirm_frames=2)
+    for _ in range(20):
+        assert lost.track(scene(None)).is_lost
+    place = (900.0, 600.0)
+    tracks = [lost.track(scene(place)) for _ in range(6)]
+    seen = next(number for number, track in enumerate(tracks) if not track.is_lost)
+    # the frame before it was searched far and wide, and this one around the candidate
+    assert tracks[seen - 1].is_lost
+    assert tracks[seen].search_region.center == pytest.approx(place, abs=2)
+    assert tracks[seen].search_region.width == pytest.approx(257 * lost._pixel(tracks[0].box))
+
+
+class Calibrated(KnownTracker):
+    """With a calibration by which the network's word counts for nothing."""
+
+    calibration = Calibration("", Evidence(0.0, 0.0, 0.0, 0.0), 0.0, Thresholds(0.6, 0.7, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "confidence", "lost"),
+    [
+        ({}, 0.5, True),
+        ({"lost_threshold": 0.4}, 0.5, False),
+        ({"calibrated": False}, 0.9, False),
+        # without a target model a sign is missing
+        ({"target_model": False}, 0.9, False),
+    ],
+)
+def test_confidence_and_thresholds_are_those_of_the_calibration(
+    changes: dict[str, object], confidence: float, lost: bool
+) -> None:
+    class Scripted(Calibrated):
+        network = ScriptedMatcher([0.9] * 20)
+
+    scripted = Scripted(DaSiamRpnParameters.from_mapping(changes), "cpu")
+    scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+    track = scripted.track(scene(START))
+    assert track.confidence == pytest.approx(confidence)
+    assert track.is_lost == lost
 
 
 def test_the_window_is_off_while_lost() -> None:
@@ -197,7 +257,8 @@ def test_the_window_is_off_while_lost() -> None:
         network = ScriptedMatcher([0.9, 0.1, 0.1, 0.1], corner=0.12)
 
     scripted = Scripted(
-        DaSiamRpnParameters.from_mapping({"lost_threshold": 0.5, "found_threshold": 0.8}), "cpu"
+        DaSiamRpnParameters.from_mapping({"lost_threshold": 0.5, "found_threshold": 0.8, **PLAIN}),
+        "cpu",
     )
     scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
     # With the window the middle wins although the corner scores more; without it the corner does.
@@ -223,3 +284,15 @@ def test_same_input_same_boxes() -> None:
         places = [(310, 300), None, None, None, (400, 350), (404, 352)]
         runs.append([same.track(scene(place)) for place in places])
     assert runs[0] == runs[1]
+
+
+def test_with_the_target_model_the_known_target_is_found_again_too() -> None:
+    learned = tracker(target_model=True, box_correction=1.0)
+    learned.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+    assert learned.track(scene((308, 304))).box.center == pytest.approx((308, 304), abs=1)
+    for _ in range(20):
+        assert learned.track(scene(None)).is_lost
+    tracks = [learned.track(scene((900, 600))) for _ in range(4)]
+    found = [track for track in tracks if not track.is_lost]
+    assert found
+    assert found[0].box.center == pytest.approx((900, 600), abs=1.5)

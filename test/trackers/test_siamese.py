@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,8 @@ import numpy as np
 import pytest
 
 from visual_tracker import Box, TrackerUnavailableError, available_trackers, create_tracker
+from visual_tracker.models import shared_matchers
+from visual_tracker.models.engines.choice import installed_engine
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers import tracker_class
 
@@ -136,3 +141,88 @@ def test_a_target_at_the_border_and_a_tiny_one_keep_a_valid_box(name: str) -> No
             assert 0 <= track.box.center[1] <= 120
             assert track.box.width <= 160
             assert track.box.height <= 120
+
+
+def isolated(code: str, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python in a process of its own with its own cache of exports."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+TRACK = """
+import sys
+import numpy as np
+from visual_tracker import Box, create_tracker
+image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+tracker = create_tracker("dasiamrpn", "cpu")
+tracker.init(image, Box(40, 40, 40, 30))
+print(type(tracker.matcher).__name__, tracker.track(image).box.width > 0, "torch" in sys.modules)
+"""
+
+needs_engine = pytest.mark.skipif(
+    "dasiamrpn" not in packaged or not installed_engine() or find_spec("onnx") is None,
+    reason="needs an engine, onnx and packaged weights",
+)
+
+
+@needs_engine
+def test_an_export_is_made_once_and_then_torch_is_not_needed(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    first = isolated(TRACK, tmp_path)
+    assert first.stdout.split() == ["GraphProposalMatcher", "True", "True"], first.stderr
+    second = isolated(TRACK, tmp_path)
+    assert second.stdout.split() == ["GraphProposalMatcher", "True", "False"], second.stderr
+
+
+@needs_engine
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "visual_tracker").write_text("a file in the folder's place")
+    run = isolated(TRACK, tmp_path)
+    assert run.stdout.split() == ["GraphProposalMatcher", "True", "True"], run.stderr
+    assert "exports cannot be kept" in run.stderr
+
+
+@needs_engine
+def test_a_damaged_export_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shared_matchers._MATCHERS.clear()
+    create_tracker("siamrpn", "cpu")
+    (folder,) = (tmp_path / "visual_tracker" / "exports").iterdir()
+    (folder / "search.onnx").write_bytes(b"rubbish")
+    shared_matchers._MATCHERS.clear()
+    tracker = create_tracker("siamrpn", "cpu")
+    assert type(tracker.matcher).__name__ == "GraphProposalMatcher"
+    assert (folder / "search.onnx").stat().st_size > 1000
+
+
+def test_an_engine_that_is_not_installed_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("torch")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "openvino" else find(name)
+    )
+    with pytest.raises(TrackerUnavailableError, match=r"pip install 'visual_tracker\[openvino\]'"):
+        create_tracker("siamrpn", engine="openvino")
+
+
+@pytest.mark.skipif("siamrpn" not in packaged, reason="needs packaged weights")
+def test_threads_are_pinned_for_all_libraries() -> None:
+    torch = pytest.importorskip("torch")
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    try:
+        create_tracker("siamrpn", "cpu", engine="torch", threads=1)
+        assert (cv2.getNumThreads(), torch.get_num_threads()) == (1, 1)
+        create_tracker("siamrpn", "cpu", engine="torch", threads=2)
+        assert (cv2.getNumThreads(), torch.get_num_threads()) == (2, 2)
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])

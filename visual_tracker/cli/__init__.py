@@ -19,7 +19,9 @@ from visual_tracker.trackers import TrackerUnavailableError
 #: command -> one line of help; the command itself is `visual_tracker.cli.<command>.command`
 COMMANDS = {
     "benchmark": "Measure how fast trackers are on this machine.",
+    "calibrate": "Fit the confidence of dasiamrpn to weights.",
     "evaluate": "Run trackers on a dataset and measure how good and how fast they are.",
+    "export": "Write a network as ONNX or TorchScript, for other runtimes.",
     "pack": "Put training data into one small file.",
     "track": "Track a target through a video, an image folder or a camera.",
     "train": "Train the networks of the deep trackers.",

@@ -50,6 +50,13 @@ class Candidate:
         if reason:
             raise TrackerUnavailableError(f"tracker '{self.label}' cannot run here: {reason}")
 
+    def with_threads(self, count: int) -> Candidate:
+        """Itself with so many threads, if its tracker has such a parameter that was not set."""
+        names = {spec.name for spec in tracker_class(self.tracker).parameters_class.specs()}
+        if "threads" not in names or "threads" in self.settings:
+            return self
+        return dataclasses.replace(self, settings={**self.settings, "threads": count})
+
     def create(self) -> Tracker:
         """Make a fresh tracker.
 

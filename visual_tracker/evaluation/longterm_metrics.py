@@ -29,6 +29,8 @@ from visual_tracker.evaluation.metrics import BoolArray, FloatArray
 RESOLUTION = 100
 #: IoU above which a target that came back counts as found again
 FOUND_IOU = 0.5
+#: frames from the target's return within which it is found again soon
+SOON = 10
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ class LostFound:
         absences: runs of frames without the target after which it came back.
         found_again: how many of them the tracker recovered from: TRACKING with IoU > FOUND_IOU
             in some frame before the next absence.
+        found_soon: how many of them within SOON frames of the target's first visible frame.
+        resumptions: how often it said TRACKING after LOST.
+        wrong_resumptions: how many of them on a box that does not touch the target (IoU 0), as on a
+            look-alike or while the target was absent.
         frames_to_recovery: mean number of frames from the target's first visible frame to that
             one, 0 if it was found at once; over the absences recovered from.
         lost_while_absent: share of the frames without the target in which it said LOST.
@@ -83,6 +89,9 @@ class LostFound:
 
     absences: int
     found_again: int
+    found_soon: int
+    resumptions: int
+    wrong_resumptions: int
     frames_to_recovery: float | None
     lost_while_absent: float | None
     false_lost: float | None
@@ -171,10 +180,14 @@ def lost_found(result: Outcome, found_iou: float = FOUND_IOU) -> LostFound:
         for back, until in _returns(result.visible)
     ]
     found = [wait for wait in waits if wait is not None]
+    resumed = np.append(False, result.lost[:-1]) & ~result.lost
     off_target = ~result.lost & (result.ious == 0)
     return LostFound(
         absences=len(waits),
         found_again=len(found),
+        found_soon=sum(wait <= SOON for wait in found),
+        resumptions=int(resumed.sum()),
+        wrong_resumptions=int((resumed & (result.ious == 0)).sum()),
         frames_to_recovery=float(np.mean(found)) if found else None,
         lost_while_absent=_share(result.lost, ~result.visible),
         false_lost=_share(result.lost, result.visible),

@@ -23,6 +23,7 @@ from visual_tracker.evaluation.pacing import EveryFrame, RealTime
 from visual_tracker.evaluation.passes import Run, single_pass, supervised_pass
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Fingerprint, Store
+from visual_tracker.threads import limit_threads
 
 #: every sequence starts with these random numbers, whichever process runs it
 SEED = 0
@@ -156,21 +157,20 @@ def _results(jobs: list[Job], workers: int, backend: str | None) -> Iterator[Job
 
 
 def _run(job: Job) -> Run:
-    # made first: a tracker may import PyTorch, whose threads and random numbers are set then
-    tracker = job.candidate.create()
-    _prepare_process(job.options.threads)
+    # made first: a tracker may import PyTorch, whose random numbers are set then
+    tracker = job.candidate.with_threads(job.options.threads).create()
+    _seed()
+    limit_threads(getattr(tracker.parameters, "threads", job.options.threads))
     fps = job.options.realtime_fps
     run_pass = supervised_pass if job.options.supervised else single_pass
     return run_pass(tracker, job.sequence, EveryFrame() if fps is None else RealTime(fps))
 
 
-def _prepare_process(threads: int) -> None:
+def _seed() -> None:
     """Make a sequence's outcome independent of what this process did before."""
     random.seed(SEED)
     np.random.seed(SEED)
     cv2.setRNGSeed(SEED)
-    cv2.setNumThreads(threads)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(SEED)
-        torch.set_num_threads(threads)

@@ -8,10 +8,9 @@ Keys of a sequence (None where nothing can be measured):
 - of a supervised run instead: `vot_accuracy`, `vot_failures`, `vot_robustness`, and the speed.
 
 In a `mean` every key is the unweighted mean over the sequences that have it, except: the speed is
-taken over all frames together; counts (`frames`, `absences`, `found_again`, `vot_failures`) are
-summed; `frames_to_recovery` is the mean over all recoveries; the long-term measures and
-`vot_robustness` and `eao` follow their definitions over a set of sequences; `vot_accuracy` is
-weighted by the sequences' lengths, as vot-toolkit does.
+taken over all frames together; counts (see `COUNTS`) are summed; `frames_to_recovery` is the mean
+over all recoveries; the long-term measures and `vot_robustness` and `eao` follow their definitions
+over a set of sequences; `vot_accuracy` is weighted by the sequences' lengths, as vot-toolkit does.
 """
 
 from __future__ import annotations
@@ -29,7 +28,15 @@ from visual_tracker.evaluation.sequences import Sequence
 
 Scores = dict[str, float | int | None]
 
-COUNTS = ("frames", "absences", "found_again", "vot_failures")
+COUNTS = (
+    "frames",
+    "absences",
+    "found_again",
+    "found_soon",
+    "resumptions",
+    "wrong_resumptions",
+    "vot_failures",
+)
 
 
 @dataclass(frozen=True)

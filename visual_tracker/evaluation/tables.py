@@ -37,12 +37,21 @@ LONG_TERM_COLUMNS = {
     "false_tracking": ("false tracking", ".2f"),
     "absences": ("absences", "d"),
     "found_again": ("found again", "d"),
+    "found_soon": ("within 10 frames", "d"),
     "frames_to_recovery": ("frames to recovery", ".1f"),
     "lost_while_absent": ("lost while absent", ".2f"),
+    "resumptions": ("resumptions", "d"),
+    "wrong_resumptions": ("wrong ones", "d"),
 }
 COLUMNS = ACCURACY_COLUMNS | LONG_TERM_COLUMNS
 #: left out where no target ever goes away
-ABSENCE_COLUMNS = ("absences", "found_again", "frames_to_recovery", "lost_while_absent")
+ABSENCE_COLUMNS = (
+    "absences",
+    "found_again",
+    "found_soon",
+    "frames_to_recovery",
+    "lost_while_absent",
+)
 
 #: characters a line of a table may have where there is no terminal to wrap it
 UNCUT_WIDTH = 400

@@ -44,10 +44,14 @@ def folded(network: nn.Module) -> nn.Module:
     return network
 
 
-def _to_tensor(images: list[Image], device: str) -> Tensor:
-    """BGR uint8 images to float (N, 3, height, width) in 0..255, channels last."""
+#: types by the parameter `precision`
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def _to_tensor(images: list[Image], device: str, precision: str) -> Tensor:
+    """BGR uint8 images to (N, 3, height, width) in 0..255, channels last; exact in bf16, too."""
     batch = torch.from_numpy(np.stack(images)).to(device)
-    return batch.permute(0, 3, 1, 2).float()
+    return batch.permute(0, 3, 1, 2).to(TYPES[precision])
 
 
 class TorchProposalMatcher:
@@ -56,30 +60,35 @@ class TorchProposalMatcher:
     Args:
         network: in eval mode.
         device: torch device.
+        precision: "fp32" or "bf16".
     """
 
-    def __init__(self, network: SiamRpnNetwork, device: str) -> None:
-        self._network = network.to(device)
+    def __init__(self, network: SiamRpnNetwork, device: str, precision: str = "fp32") -> None:
+        self._network = network.to(device, TYPES[precision])
         self._device = device
+        self._precision = precision
         self.geometry = network.geometry
 
     @torch.inference_mode()
     def learn(self, image: Image) -> Template:
         """Template of a crop."""
-        return self._network.learn(_to_tensor([image], self._device))
+        return self._network.learn(self._tensor([image]))
 
     def embedding(self, template: Template) -> FloatArray:
         """phi(z), (C, h, w)."""
-        return cast(FloatArray, template.embedding[0].cpu().numpy())
+        return cast(FloatArray, template.embedding[0].float().cpu().numpy())
 
     @timed(NETWORK)
     @torch.inference_mode()
     def respond(self, template: Template, image: Image) -> Response:
         """Answer to a search crop."""
-        proposals = self._network.propose(template, _to_tensor([image], self._device))
-        scores = proposals.logits.softmax(dim=1)[0, 1]
+        proposals = self._network.propose(template, self._tensor([image]))
+        scores = proposals.logits.float().softmax(dim=1)[0, 1]
         arrays = (scores, proposals.deltas[0], proposals.embedding[0])
-        return Response(*(array.cpu().numpy() for array in arrays))
+        return Response(*(array.float().cpu().numpy() for array in arrays))
+
+    def _tensor(self, images: list[Image]) -> Tensor:
+        return _to_tensor(images, self._device, self._precision)
 
 
 class TorchResponseMatcher:
@@ -88,23 +97,28 @@ class TorchResponseMatcher:
     Args:
         network: in eval mode.
         device: torch device.
+        precision: "fp32" or "bf16".
     """
 
-    def __init__(self, network: LiteSiamFc, device: str) -> None:
-        self._network = network.to(device)
+    def __init__(self, network: LiteSiamFc, device: str, precision: str = "fp32") -> None:
+        self._network = network.to(device, TYPES[precision])
         self._device = device
+        self._precision = precision
         self.geometry = network.geometry
 
     @torch.inference_mode()
     def learn(self, image: Image) -> FloatArray:
         """Kernel of a crop."""
-        kernel = self._network.learn(_to_tensor([image], self._device))
-        return cast(FloatArray, kernel[0].cpu().numpy())
+        kernel = self._network.learn(self._tensor([image]))
+        return cast(FloatArray, kernel[0].float().cpu().numpy())
 
     @timed(NETWORK)
     @torch.inference_mode()
     def respond(self, kernel: FloatArray, images: list[Image]) -> FloatArray:
         """Logits of search crops."""
-        weight = torch.from_numpy(kernel)[None].to(self._device)
-        response = self._network.respond(weight, _to_tensor(images, self._device))
-        return cast(FloatArray, response[:, 0].cpu().numpy())
+        weight = torch.from_numpy(kernel)[None].to(self._device, TYPES[self._precision])
+        response = self._network.respond(weight, self._tensor(images))
+        return cast(FloatArray, response[:, 0].float().cpu().numpy())
+
+    def _tensor(self, images: list[Image]) -> Tensor:
+        return _to_tensor(images, self._device, self._precision)

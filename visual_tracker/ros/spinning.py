@@ -17,6 +17,10 @@ from visual_tracker.sources import SourceError
 
 NodeT = TypeVar("NodeT", bound=Node)
 
+#: seconds after which a thread that waits may have the interpreter. Python's own 5 ms are too long:
+#: after it has handed an image over, the executor's thread runs on in Python to build its wait set
+_SWITCH_INTERVAL = 0.0005
+
 
 def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = None) -> None:
     """Spin a node until it is interrupted, and leave ROS shut down.
@@ -34,6 +38,7 @@ def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = 
         print(f"error: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         raise SystemExit(2) from None
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -10,47 +10,88 @@ network's own probability is above `distractor_threshold`; the similarity to the
 is added to the rank with `distractor_weight`; the template learns only from frames whose confidence
 is above `learn_threshold`.
 
+Target model (ours, after ECO, ATOM and DiMP; see `visual_tracker.trackers.target_model`): a filter
+learned on line on the network's features, with the distractors as negatives. It is joined to the
+network's probability with `model_weight` before penalty and window; the network's regression gives
+the box, less what it got wrong in the first frame (`visual_tracker.trackers.box_correction`).
+
+Confidence: the probability that the chosen box is the target, of all signs together, where a
+calibration lies beside the weights (`visual_tracker.trackers.confidence`); the network's own
+elsewhere.
+
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
-`found_threshold`, and then only, as a guard of ours against look-alikes, if the cosine of its
-embedding with the combined template is above `found_similarity`. While lost the box is frozen, the
-window is off, and the search region grows each frame by `search_growth` network pixels until it
-covers the image (see `visual_tracker.trackers.search_plan`); when found, the search is local again.
+`found_threshold`, and then only, as a guard of ours against look-alikes (re-identification), if it
+looks like the target in its first frame or lately (`visual_tracker.trackers.likeness`). While lost
+the box is frozen, the window is off, and the search region grows each frame by `search_growth`
+network pixels until it covers the image (see `visual_tracker.trackers.search_plan`); when found,
+the search is local again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from visual_tracker.boxes import Box
-from visual_tracker.crops import CropFrame
+from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image, size_of
-from visual_tracker.models.matchers import FloatArray
-from visual_tracker.parameters import parameter
+from visual_tracker.models.matchers import FloatArray, Response
+from visual_tracker.models.weights import packaged_weights
+from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.base import Track, TrackState
+from visual_tracker.trackers.box_correction import corrected, measure_correction
+from visual_tracker.trackers.confidence import (
+    Calibration,
+    Evidence,
+    Thresholds,
+    load_calibration,
+    logit,
+)
 from visual_tracker.trackers.distractors import CombinedTemplate, window_of
-from visual_tracker.trackers.score_map import suppress
+from visual_tracker.trackers.first_views import first_views
+from visual_tracker.trackers.likeness import Gallery
+from visual_tracker.trackers.score_map import Proposals, decode_response, suppress
 from visual_tracker.trackers.search_plan import lost_frame
 from visual_tracker.trackers.siamrpn import Ranked, SiamRpnParameters, SiamRpnTracker
+from visual_tracker.trackers.target_model import (
+    ModelSettings,
+    TargetModel,
+    nearest_cell,
+    values_at,
+)
+
+#: thresholds on the network's own probability, where no calibration lies beside the weights;
+#: chosen on held-out training videos for the first weights of `lite`
+_UNCALIBRATED = Thresholds(lost=0.25, found=0.8, similarity=0.25)
 
 
 @dataclass(frozen=True)
 class DaSiamRpnParameters(SiamRpnParameters):
     """Parameters of DaSiamRPN; the defaults were chosen on held-out training videos for `lite`."""
 
-    found_threshold: float = parameter(
-        0.8, "Found again when the confidence rises above this.", minimum=0.0, maximum=1.0
-    )
-    found_similarity: float = parameter(
-        0.25,
-        "Found again only if its similarity to the combined template is above this; -1: off.",
+    lost_threshold: float = parameter(
+        -1.0,
+        "Lost when the confidence falls below this; negative: as calibrated for the weights.",
         minimum=-1.0,
         maximum=1.0,
+    )
+    found_threshold: float = parameter(
+        -1.0,
+        "Found again when the confidence rises above this; negative: as calibrated.",
+        minimum=-1.0,
+        maximum=1.0,
+    )
+    calibrated: bool = parameter(
+        True, "Confidence is the calibrated probability, where there is one for the weights."
     )
     long_term: bool = parameter(
         True, "Search a growing region while lost; false searches on around the last box."
     )
     search_growth: int = parameter(
-        64,
+        128,
         "Growth of the search region a frame while lost, in network pixels.",
         minimum=1,
         maximum=1024,
@@ -60,6 +101,57 @@ class DaSiamRpnParameters(SiamRpnParameters):
         "Largest side of a search crop in network pixels; a larger region is searched in tiles.",
         minimum=257,
         maximum=4097,
+    )
+    reidentify: bool = parameter(
+        True, "Found again only if it looks like the first and the recent confident templates."
+    )
+    found_similarity: float = parameter(
+        -1.0,
+        "Least similarity to the first and to a recent template; negative: as calibrated.",
+        minimum=-1.0,
+        maximum=1.0,
+    )
+    confirm_frames: int = parameter(
+        1, "Found again when it is found in so many frames in a row.", minimum=1, maximum=100
+    )
+    target_model: bool = parameter(
+        True,
+        "Learn a filter of the target on line and rank by it too.",
+        applies=Applies.AT_NEXT_INIT,
+    )
+    model_weight: float = parameter(
+        0.5, "Weight of the filter against the network's score.", minimum=0.0, maximum=10.0
+    )
+    model_channels: int = parameter(
+        32,
+        "Channels of the filter: principal components of the network's features.",
+        minimum=1,
+        maximum=512,
+        applies=Applies.AT_NEXT_INIT,
+    )
+    model_decay: float = parameter(
+        0.98,
+        "Factor by which a learned frame counts less with each one learned after it.",
+        minimum=0.0,
+        maximum=1.0,
+        applies=Applies.AT_NEXT_INIT,
+    )
+    model_distractor_weight: float = parameter(
+        1.0,
+        "Weight of a distractor against another sample of the surroundings; 0: not learned.",
+        minimum=0.0,
+        maximum=100.0,
+        applies=Applies.AT_NEXT_INIT,
+    )
+    learn_every: int = parameter(
+        4, "The filter and the recent templates learn every n-th frame.", minimum=1, maximum=1000
+    )
+    box_correction: float = parameter(
+        0.75,
+        "Share of the boxes' error in the first frame that is taken off later boxes.",
+        minimum=0.0,
+        maximum=1.0,
+        applies=Applies.AT_NEXT_INIT,
     )
     distractor_aware: bool = parameter(True, "Rank proposals by the distractor-aware template.")
     distractor_weight: float = parameter(
@@ -75,7 +167,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         0.5, "A candidate with a higher score is a distractor.", minimum=0.0, maximum=1.0
     )
     learn_threshold: float = parameter(
-        0.8, "Confidence above which the combined template learns.", minimum=0.0, maximum=1.0
+        0.8, "Confidence above which templates and filter learn.", minimum=0.0, maximum=1.0
     )
     candidates: int = parameter(8, "Proposals that are ranked anew.", minimum=1, maximum=100)
     suppression: float = parameter(
@@ -83,47 +175,107 @@ class DaSiamRpnParameters(SiamRpnParameters):
     )
 
 
+class Filtered(NamedTuple):
+    """What the target model says of a crop.
+
+    Attributes:
+        features: projected, (channels, H, W).
+        values: its answer at each proposal's centre, (N,).
+    """
+
+    features: FloatArray
+    values: FloatArray
+
+
+class Choice(NamedTuple):
+    """The target's proposal among those of a crop.
+
+    Attributes:
+        ranked: all proposals.
+        chosen: index of the target's.
+        distractors: indices of those that resemble it.
+        filtered: what the target model says, None without one.
+    """
+
+    ranked: Ranked
+    chosen: int
+    distractors: list[int]
+    filtered: Filtered | None
+
+
 class DaSiamRpnTracker(SiamRpnTracker):
     """DaSiamRPN."""
 
     name = "dasiamrpn"
-    summary = "DaSiamRPN: distractor-aware, long-term (CPU, CUDA)"
+    summary = "DaSiamRPN: distractor-aware, learning on line, long-term (CPU, CUDA)"
     parameters_class = DaSiamRpnParameters
+
+    #: of the weights in use, None where there is none
+    calibration: Calibration | None = None
+
+    def _make_matcher(self) -> Any:
+        weights = self.parameters.weights or packaged_weights(self.kind, self.parameters.network)
+        assert weights is not None  # or unavailable_reason would have said so
+        self.calibration = load_calibration(Path(weights))
+        return super()._make_matcher()
 
     def _init(self, image: Image, box: Box) -> None:
         super()._init(image, box)
         embedding = self.matcher.embedding(self._template)
         self._combined = CombinedTemplate(embedding, self.parameters.distractor_strength)
-        self._frames_lost = 0
+        self._gallery = Gallery(embedding)
+        self._frames_lost = self._frames_confirmed = self._frames_since_learned = 0
+        self._candidate: Box | None = None
+        self._learn_first_frame(image, box)
+
+    def _learn_first_frame(self, image: Image, box: Box) -> None:
+        """Start the target model, and see what the network's boxes get wrong here."""
+        self._model: TargetModel | None = None
+        self._correction = np.zeros(4)
+        if not self.parameters.target_model and not self.parameters.box_correction:
+            return
+        views = first_views(image, box, self._local_frame(box), self._padding)
+        responses = [self.matcher.respond(self._template, view.crop) for view in views]
+        if self.parameters.target_model:
+            settings = ModelSettings(
+                channels=self.parameters.model_channels,
+                decay=self.parameters.model_decay,
+                distractor_weight=self.parameters.model_distractor_weight,
+            )
+            self._model = TargetModel(
+                [response.embedding for response in responses],
+                [view.box for view in views],
+                self._combined.shape[1],
+                self.geometry.stride,
+                settings,
+            )
+        upright = [
+            (decode_response(response, self.geometry.stride), view.box)
+            for response, view in zip(responses, views, strict=True)
+            if view.is_upright
+        ]
+        self._correction = self.parameters.box_correction * measure_correction(upright)
 
     def _track(self, image: Image, last: Track) -> Track:
-        lost = self._frames_lost > 0
         frame = self._frame(image, last.box)
-        window = 0.0 if lost else self.parameters.window_influence
-        ranked = self._search(image, frame, last.box, window)
-        chosen, distractors = self._choose(ranked)
-        confidence = float(ranked.proposals.scores[chosen])
-        if not self._is_held(confidence, ranked, chosen):
+        choice = self._look(image, frame, last.box)
+        confidence = self._confidence(choice)
+        box = self._updated(frame, choice.ranked, choice.chosen, last.box, size_of(image))
+        if not self._is_held(confidence, choice, box):
             self._frames_lost += 1
             return Track(last.box, confidence, TrackState.LOST, frame.region)
-        self._frames_lost = 0
+        self._frames_lost = self._frames_confirmed = 0
+        self._candidate = None
         if confidence > self.parameters.learn_threshold:
-            self._learn(ranked, chosen, distractors)
-        box = self._updated(frame, ranked, chosen, last.box, size_of(image))
+            self._learn(choice)
         return Track(box, confidence, TrackState.TRACKING, frame.region)
 
-    def _is_held(self, confidence: float, ranked: Ranked, chosen: int) -> bool:
-        """Whether the proposal is the target: held so far, or found again."""
-        parameters = self.parameters
-        if not self._frames_lost:
-            return bool(confidence >= parameters.lost_threshold)
-        if confidence < max(parameters.found_threshold, parameters.lost_threshold):
-            return False
-        similarity = self._combined.similarity([self._embedding(ranked, chosen)])
-        return bool(similarity[0] >= parameters.found_similarity)
+    # Where to look ------------------------------------------------------------------------------
 
     def _frame(self, image: Image, box: Box) -> CropFrame:
         """What to search: around the last box, or the growing region while lost."""
+        if self._candidate is not None:
+            return self._local_frame(self._candidate)
         if not self._frames_lost or not self.parameters.long_term:
             return self._local_frame(box)
         return lost_frame(
@@ -135,6 +287,30 @@ class DaSiamRpnTracker(SiamRpnTracker):
             self.geometry,
             size_of(image),
         )
+
+    # Which proposal it is -----------------------------------------------------------------------
+
+    def _look(self, image: Image, frame: CropFrame, box: Box) -> Choice:
+        """Ask network and target model about a crop, and choose."""
+        response = self.matcher.respond(self._template, take_crop(image, frame, self._padding))
+        proposals = decode_response(response, self.geometry.stride)
+        proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
+        filtered = self._filter(response, proposals)
+        scores = proposals.scores
+        if filtered is not None:
+            weight = self.parameters.model_weight
+            scores = (scores + weight * np.maximum(filtered.values, 0)) / (1 + weight)
+        window = 0.0 if self._frames_lost else self.parameters.window_influence
+        ranked = self._rank(response, proposals, scores, frame, box, window)
+        chosen, distractors = self._choose(ranked)
+        return Choice(ranked, chosen, distractors, filtered)
+
+    def _filter(self, response: Response, proposals: Proposals) -> Filtered | None:
+        if self._model is None:
+            return None
+        features = self._model.project(response.embedding)
+        answer = self._model.respond(features)
+        return Filtered(features, values_at(answer, proposals.boxes[:2], self.geometry.stride))
 
     def _choose(self, ranked: Ranked) -> tuple[int, list[int]]:
         """The target's proposal, and those of its distractors."""
@@ -157,13 +333,80 @@ class DaSiamRpnTracker(SiamRpnTracker):
         ]
         return chosen, distractors
 
-    def _learn(self, ranked: Ranked, chosen: int, distractors: list[int]) -> None:
+    # Whether it is the target -------------------------------------------------------------------
+
+    def _confidence(self, choice: Choice) -> float:
+        evidence = self.evidence(choice)
+        if evidence is None or self.calibration is None or not self.parameters.calibrated:
+            return float(choice.ranked.proposals.scores[choice.chosen])
+        return self.calibration.probability(evidence)
+
+    def evidence(self, choice: Choice) -> Evidence | None:
+        """All that speaks for the chosen box; None without a target model."""
+        if choice.filtered is None:
+            return None
+        score = float(choice.ranked.proposals.scores[choice.chosen])
+        first, recent = self._gallery.similarity(self._window(choice))
+        return Evidence(logit(score), float(choice.filtered.values[choice.chosen]), first, recent)
+
+    def _thresholds(self) -> Thresholds:
+        """Those given, else those of the calibration, else those of the network's probability."""
+        given, own = self.parameters, _UNCALIBRATED
+        if self.calibration is not None and given.calibrated and self._model is not None:
+            own = self.calibration.thresholds
+        lost = given.lost_threshold if given.lost_threshold >= 0 else own.lost
+        return Thresholds(
+            lost,
+            # to be found and lost at once would be a trap
+            max(lost, given.found_threshold if given.found_threshold >= 0 else own.found),
+            given.found_similarity if given.found_similarity >= 0 else own.similarity,
+        )
+
+    def _is_held(self, confidence: float, choice: Choice, box: Box) -> bool:
+        """Whether the proposal is the target: held so far, or found again."""
+        thresholds = self._thresholds()
+        if not self._frames_lost:
+            return confidence >= thresholds.lost
+        if confidence < thresholds.found or not self._is_recognised(choice, thresholds.similarity):
+            self._candidate, self._frames_confirmed = None, 0
+            return False
+        self._candidate = box
+        self._frames_confirmed += 1
+        return self._frames_confirmed >= self.parameters.confirm_frames
+
+    def _is_recognised(self, choice: Choice, least: float) -> bool:
+        """Re-identification: the candidate looks like the first and like a recent template."""
+        if not self.parameters.reidentify:
+            return True
+        return min(self._gallery.similarity(self._window(choice))) >= least
+
+    # Learning -----------------------------------------------------------------------------------
+
+    def _learn(self, choice: Choice) -> None:
+        ranked = choice.ranked
         if self.parameters.distractor_aware:
             self._combined.learn(
-                self._embedding(ranked, chosen),
-                [self._embedding(ranked, distractor) for distractor in distractors],
+                self._embedding(ranked, choice.chosen),
+                [self._embedding(ranked, distractor) for distractor in choice.distractors],
             )
+        self._frames_since_learned += 1
+        if self._frames_since_learned < self.parameters.learn_every:
+            return
+        self._frames_since_learned = 0
+        self._gallery.remember(self._window(choice))
+        if self._model is not None and choice.filtered is not None:
+            boxes = ranked.proposals.boxes
+            centers = boxes[:2, choice.distractors]
+            self._model.learn(choice.filtered.features, boxes[:, choice.chosen], centers)
 
     def _embedding(self, ranked: Ranked, proposal: int) -> FloatArray:
+        """Embedding of the cell that proposes."""
         row, column = (int(value) for value in ranked.proposals.cells[:, proposal])
         return window_of(ranked.response.embedding, (row, column), self._combined.shape)
+
+    def _window(self, choice: Choice) -> FloatArray:
+        """Embedding where the chosen box is, maybe cells away from the one that proposes it."""
+        proposals = choice.ranked.proposals
+        center = proposals.boxes[:2, choice.chosen]
+        cell = nearest_cell(center, proposals.shape, self.geometry.stride)
+        return window_of(choice.ranked.response.embedding, cell, self._gallery.shape)

@@ -75,7 +75,10 @@ class CombinedTemplate:
 
     def similarity(self, embeddings: list[FloatArray]) -> FloatArray:
         """The combined template's f with each embedding, (K,)."""
-        return np.stack([unit(embedding) for embedding in embeddings]) @ self.vector
+        rows = np.stack(embeddings, dtype=np.float64, casting="same_kind")
+        rows = rows.reshape(len(embeddings), -1)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        return rows @ self.vector / np.maximum(lengths, 1e-12)
 
 
 def window_of(embedding: FloatArray, cell: tuple[int, int], shape: tuple[int, ...]) -> FloatArray:

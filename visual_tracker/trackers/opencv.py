@@ -20,7 +20,8 @@ import cv2
 
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, size_of
-from visual_tracker.parameters import Parameters, parameter
+from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Track, Tracker, TrackState
 
 
@@ -34,6 +35,13 @@ class OpenCvParameters(Parameters):
         minimum=0.0,
         maximum=1.0,
     )
+    threads: int = parameter(
+        1,
+        "CPU threads of OpenCV, in the whole process; they spin while they wait.",
+        minimum=1,
+        maximum=256,
+        applies=Applies.AT_RESTART,
+    )
 
 
 class OpenCvTracker(Tracker):
@@ -41,6 +49,10 @@ class OpenCvTracker(Tracker):
 
     #: the smallest side in whole pixels that OpenCV's tracker can start on
     min_side: ClassVar[int] = 1
+
+    def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
+        super().__init__(parameters, device)
+        limit_threads(self.parameters.threads)
 
     @abstractmethod
     def _create(self) -> Any:

@@ -7,6 +7,7 @@ width, height. N proposals are the flattened (5, H, W).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -44,8 +45,16 @@ def decode_response(response: Response, stride: int) -> Proposals:
     deltas = response.deltas.copy()
     np.clip(deltas[2:], -_MAX_LOG_GROWTH, _MAX_LOG_GROWTH, out=deltas[2:])
     boxes = decode(anchor_grid(rows, columns, stride), deltas).reshape(4, -1)
-    cells = np.stack(np.unravel_index(np.arange(ratios * rows * columns), (ratios, rows, columns)))
-    return Proposals(boxes, response.scores.reshape(-1), cells[1:], (rows, columns))
+    cells = _cells(ratios, rows, columns)
+    return Proposals(boxes, response.scores.reshape(-1), cells, (rows, columns))
+
+
+@lru_cache(maxsize=64)
+def _cells(ratios: int, rows: int, columns: int) -> NDArray[np.intp]:
+    """Row and column of each proposal's cell, (2, N); read-only."""
+    cells = np.indices((ratios, rows, columns))[1:].reshape(2, -1)
+    cells.setflags(write=False)
+    return cells
 
 
 def change_penalty(boxes: FloatArray, width: float, height: float, strength: float) -> FloatArray:
@@ -60,7 +69,7 @@ def change_penalty(boxes: FloatArray, width: float, height: float, strength: flo
     Returns:
         (N,) in (0, 1]; 1 for a proposal of the same ratio and scale.
     """
-    scale = _padded_side(boxes[2], boxes[3]) / _padded_side(width, height)
+    scale = _padded_side(boxes[2], boxes[3]) / float(_padded_side(width, height))
     ratio = (width / height) / (boxes[2] / boxes[3])
     return np.exp(-(_change(ratio) * _change(scale) - 1.0) * strength)
 
@@ -75,9 +84,16 @@ def _padded_side(width: FloatArray | float, height: FloatArray | float) -> Float
     return np.sqrt((width + margin) * (height + margin))
 
 
+@lru_cache(maxsize=64)
 def cosine_window(rows: int, columns: int, copies: int) -> FloatArray:
-    """Hann window of a response map, repeated for each anchor: (copies * rows * columns,)."""
-    return np.tile(np.outer(np.hanning(rows), np.hanning(columns)).ravel(), copies)
+    """Hann window of a response map, repeated for each anchor: (copies * rows * columns,).
+
+    Read-only float32, so that ranks stay float32, too.
+    """
+    window = np.outer(np.hanning(rows), np.hanning(columns)).astype(np.float32)
+    repeated = np.tile(window.ravel(), copies)
+    repeated.setflags(write=False)
+    return repeated
 
 
 def suppress(boxes: FloatArray, scores: FloatArray, overlap: float, limit: int) -> list[int]:
@@ -92,19 +108,19 @@ def suppress(boxes: FloatArray, scores: FloatArray, overlap: float, limit: int) 
     Returns:
         Indices of the kept boxes, highest score first.
     """
-    low, high = boxes[:2] - boxes[2:] / 2, boxes[:2] + boxes[2:] / 2
+    (left, top), (right, bottom) = boxes[:2] - boxes[2:] / 2, boxes[:2] + boxes[2:] / 2
     areas = boxes[2] * boxes[3]
-    order = np.argsort(-scores, kind="stable")
+    remaining = np.array(scores, copy=True)
     kept: list[int] = []
-    while order.size and len(kept) < limit:
-        winner = int(order[0])
+    # A few winners of thousands: a look at all of them for each costs less than sorting them.
+    for _ in range(min(limit, remaining.size)):
+        winner = int(remaining.argmax())
+        if remaining[winner] == -np.inf:
+            break
         kept.append(winner)
-        sides = np.minimum(high[:, order], high[:, [winner]]) - np.maximum(
-            low[:, order], low[:, [winner]]
-        )
-        shared = np.prod(np.maximum(sides, 0), axis=0)
-        iou = shared / (areas[order] + areas[winner] - shared)
-        keep = iou <= overlap
-        keep[0] = False  # the winner itself, even if its area is so small that its IoU is not 1
-        order = order[keep]
+        width = np.minimum(right, right[winner]) - np.maximum(left, left[winner])
+        height = np.minimum(bottom, bottom[winner]) - np.maximum(top, top[winner])
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        remaining[shared > overlap * (areas + areas[winner] - shared)] = -np.inf
+        remaining[winner] = -np.inf  # itself, even if its area is too small for an IoU of 1
     return kept

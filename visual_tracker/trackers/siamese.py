@@ -1,4 +1,4 @@
-"""What the Siamese trackers share: torch when it is needed, weights, device, template crop."""
+"""What the Siamese trackers share: the network's engine, weights, device, template crop."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
-from weakref import WeakValueDictionary
 
 from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
 from visual_tracker.images import Image
+from visual_tracker.models.cuda import has_cuda_driver
+from visual_tracker.models.engines import choice
+from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.geometry import Geometry
+from visual_tracker.models.shared_matchers import MatcherSpec, is_exported, shared_matcher
 from visual_tracker.models.weights import WeightsError, packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 
 _REQUIRED = ("torch", "safetensors")
@@ -34,9 +38,21 @@ class SiameseParameters(Parameters):
         "Path of a weights file for the network; empty for the one in the package.",
         applies=Applies.AT_RESTART,
     )
+    engine: str = parameter(
+        "auto",
+        "What runs the network on the CPU: auto takes the fastest installed; a GPU needs torch.",
+        choices=choice.ENGINES,
+        applies=Applies.AT_RESTART,
+    )
+    precision: str = parameter(
+        "auto",
+        "Of the network: auto is the engine's best on this processor.",
+        choices=choice.PRECISIONS,
+        applies=Applies.AT_RESTART,
+    )
     threads: int = parameter(
         1,
-        "CPU threads of PyTorch, in the whole process; more than one is slow on a busy machine.",
+        "CPU threads of the network and of OpenCV; more than one is slow on a busy machine.",
         minimum=1,
         maximum=256,
         applies=Applies.AT_RESTART,
@@ -54,29 +70,39 @@ class SiameseTracker(Tracker):
 
     def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
         super().__init__(parameters, device)
-        self._limit_threads()
         try:
             self.matcher = self._make_matcher()
-        except WeightsError as error:
+        except (WeightsError, EngineError) as error:
             raise TrackerUnavailableError(
                 f"tracker '{self.name}' cannot run here: {error}"
             ) from None
+        limit_threads(self.parameters.threads)
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
-        """Say if torch is missing or no weights are given or packaged."""
-        for module in _REQUIRED:
+        """Say if the engine or torch is missing or no weights are given or packaged."""
+        chosen: Any = cls.parameters_class() if parameters is None else parameters
+        path = chosen.weights or packaged_weights(cls.kind, chosen.network)
+        exported = (
+            path
+            and choice.installed_engine()
+            and chosen.engine != choice.TORCH
+            and is_exported(cls.kind, chosen.network, Path(path))
+        )
+        for module in () if exported else _REQUIRED:
             if importlib.util.find_spec(module) is None:
                 return f"install {module} (pip install 'visual_tracker[dl]')"
-        chosen: Any = cls.parameters_class() if parameters is None else parameters
-        if chosen.weights:
-            if not Path(chosen.weights).is_file():
-                return f"its parameter 'weights' names {chosen.weights}, which is no file"
-        elif packaged_weights(cls.kind, chosen.network) is None:
+        missing = choice.missing_module(chosen.engine)
+        if missing:
+            extra = choice.extra_of(chosen.engine)
+            return f"install {missing} (pip install 'visual_tracker[{extra}]')"
+        if path is None:
             return (
                 f"no weights of the network '{chosen.network}' come with the package; "
                 "set its parameter 'weights' to a file"
             )
+        if not Path(path).is_file():
+            return f"its parameter 'weights' names {path}, which is no file"
         return None
 
     @property
@@ -85,19 +111,22 @@ class SiameseTracker(Tracker):
         geometry: Geometry = self.matcher.geometry
         return geometry
 
-    def _limit_threads(self) -> None:
-        # PyTorch's threads wait for each other by spinning: two on one busy core took 37 times as
-        # long as one did (992 ms against 27 ms a frame)
-        import torch
-
-        torch.set_num_threads(self.parameters.threads)
-
     def _make_matcher(self) -> Any:
         """The network behind its protocol (`visual_tracker.models.matchers`)."""
-        network = self.parameters.network
-        path = self.parameters.weights or packaged_weights(self.kind, network)
+        chosen = self.parameters
+        path = chosen.weights or packaged_weights(self.kind, chosen.network)
         assert path is not None  # or unavailable_reason would have said so
-        return _shared_matcher(self.kind, network, Path(path), self.device)
+        return shared_matcher(
+            MatcherSpec(
+                self.kind,
+                chosen.network,
+                Path(path),
+                self.device,
+                chosen.engine,
+                chosen.precision,
+                chosen.threads,
+            )
+        )
 
     def _start(self, image: Image, box: Box) -> Any:
         """Remember size and padding, and return the first frame's template."""
@@ -131,6 +160,9 @@ class SiameseTracker(Tracker):
         return Box.from_center(x, y, width, height)
 
     def _resolve_device(self, device: str) -> str:
+        # torch takes seconds to import, and only a GPU needs it to be asked
+        if device == "cpu" or (device == "auto" and not has_cuda_driver()):
+            return "cpu"
         import torch
 
         if device == "auto":
@@ -146,30 +178,3 @@ class SiameseTracker(Tracker):
                 f"there is no device '{device}'; use auto, cpu, cuda or cuda:N"
             ) from None
         return device
-
-
-#: networks in use, by kind, name, file and device; one that no tracker holds any more is freed
-_MATCHERS: WeakValueDictionary[tuple[str, str, Path, str], Any] = WeakValueDictionary()
-
-
-def _shared_matcher(kind: str, network: str, path: Path, device: str) -> Any:
-    """The network in use, or the file loaded if none is.
-
-    Raises:
-        WeightsError: if the file cannot be used.
-    """
-    key = (kind, network, path, device)
-    matcher = _MATCHERS.get(key)
-    if matcher is None:
-        matcher = _MATCHERS[key] = _load_matcher(*key)
-    return matcher
-
-
-def _load_matcher(kind: str, network: str, path: Path, device: str) -> Any:
-    from visual_tracker.models import torch_matchers
-
-    matchers: dict[str, Any] = {
-        "siamrpn": torch_matchers.TorchProposalMatcher,
-        "siamfc": torch_matchers.TorchResponseMatcher,
-    }
-    return matchers[kind](torch_matchers.load_network(kind, network, path), device)

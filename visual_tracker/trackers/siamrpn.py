@@ -93,9 +93,21 @@ class SiamRpnTracker(SiameseTracker):
         """Ask the network about a crop and rank its proposals against the last box."""
         response = self.matcher.respond(self._template, take_crop(image, frame, self._padding))
         proposals = decode_response(response, self.geometry.stride)
+        return self._rank(response, proposals, proposals.scores, frame, box, window_influence)
+
+    def _rank(
+        self,
+        response: Response,
+        proposals: Proposals,
+        scores: FloatArray,
+        frame: CropFrame,
+        box: Box,
+        window_influence: float,
+    ) -> Ranked:
+        """Scores (N,) with the penalty for change against the last box, and the window."""
         width, height = box.width / frame.pixel, box.height / frame.pixel
         penalty = change_penalty(proposals.boxes, width, height, self.parameters.penalty)
-        ranks = proposals.scores * penalty
+        ranks = scores * penalty
         if window_influence > 0:
             window = cosine_window(*proposals.shape, len(response.scores))
             ranks = ranks * (1 - window_influence) + window * window_influence

@@ -75,10 +75,21 @@ def show_table(
     headings: list[str], rows: list[list[str]], caption: str, readme: Path | None, markers: str
 ) -> None:
     """Print a table, and write it with its caption between a file's markers if one is given."""
-    tables.print_table(headings, rows)
+    show_tables([(headings, rows)], caption, readme, markers)
+
+
+def show_tables(
+    contents: list[tuple[list[str], list[list[str]]]],
+    caption: str,
+    readme: Path | None,
+    markers: str,
+) -> None:
+    """Print tables of headings and rows; write them with one caption if a file is given."""
+    for headings, rows in contents:
+        tables.print_table(headings, rows)
     if readme:
-        text = "\n\n".join((caption, tables.markdown_table(headings, rows)))
-        tables.write_between_markers(readme, markers, text)
+        texts = [tables.markdown_table(headings, rows) for headings, rows in contents]
+        tables.write_between_markers(readme, markers, "\n\n".join((caption, *texts)))
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import click
 from rich.console import Console
 
 from visual_tracker.benchmarks import speed
-from visual_tracker.benchmarks.speed_report import plot, table_rows
+from visual_tracker.benchmarks.random_weights import random_candidate
+from visual_tracker.benchmarks.release import NETWORKS, ReleaseCandidate
+from visual_tracker.benchmarks.speed_report import plot, ratio_rows, table_rows
 from visual_tracker.cli.benchmark.shared import (
     DEFAULT_SIZES,
     check_outputs,
@@ -18,62 +21,97 @@ from visual_tracker.cli.benchmark.shared import (
     parse_size,
     plot_option,
     readme_option,
-    show_table,
+    show_tables,
     write_json,
 )
 from visual_tracker.cli.options import candidates_from_options, candidates_options
 from visual_tracker.machine import describe_machine
+
+#: of the table in a file that takes it
+MARKERS = "benchmark-speed"
 
 
 @click.command("speed")
 @candidates_options
 @click.option("--size", "sizes", multiple=True, default=DEFAULT_SIZES, show_default=True)
 @click.option("--frames", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Turns of each tracker."
+)
+@click.option("--threads", multiple=True, type=click.IntRange(1), default=(1,), show_default=True)
+@click.option(
+    "--random",
+    "networks",
+    multiple=True,
+    metavar="NETWORK",
+    help="Also dasiamrpn on this network with random weights, which do for speed: alexnet-vot.",
+)
+@click.option(
+    "--release",
+    type=click.Path(path_type=Path),
+    help="Also the DaSiamRPN authors' release from this folder, with random weights.",
+)
 @output_option("speed.json and speed.png")
 @plot_option
-@readme_option("benchmark-speed")
+@readme_option(MARKERS)
 def speed_command(
     trackers: tuple[str, ...],
     settings: tuple[str, ...],
     devices: tuple[str, ...],
     sizes: tuple[str, ...],
+    frames: int,
+    repeats: int,
+    threads: tuple[int, ...],
+    networks: tuple[str, ...],
+    release: Path | None,
     output: Path,
     with_plot: bool,
     readme: Path | None,
-    **counts: int,
 ) -> None:
     """Milliseconds a frame, init time and memory of trackers, for several image sizes.
 
-    Every tracker is measured on each --device given.
+    Every tracker is measured on each --device and with each number of --threads given. They take
+    turns, so that the ratios hold on a machine that does other things, too.
     """
     errors = Console(stderr=True)
-    check_outputs(readme, "benchmark-speed", with_plot)
+    check_outputs(readme, MARKERS, with_plot)
     candidates, skipped = candidates_from_options(trackers, (), settings)
     for reason in skipped:
         errors.print(f"left out: {reason}", highlight=False)
-    cases = speed.cases_of(candidates, devices or ("auto",), map(parse_size, sizes), **counts)
-    measured = speed.measure_all(cases, lambda entry: _tell(errors, entry))
+    grid = (devices or ("auto",), list(map(parse_size, sizes)), threads)
+    with tempfile.TemporaryDirectory() as folder:
+        others: list[Any] = [random_candidate(name, Path(folder)) for name in networks]
+        others += _release_candidates(release)
+        cases = speed.cases_of((*candidates, *others), *grid, frames=frames, repeats=1)
+        measured = speed.measure_all(cases, lambda entry: _tell(errors, entry), rounds=repeats)
     content: dict[str, Any] = {
         "machine": describe_machine(),
-        "settings": counts,
+        "settings": {"frames": frames, "repeats": repeats},
         "cases": speed.as_json(measured),
     }
     write_json(content, output / "speed.json")
     if with_plot:
         plot(content, output / "speed.png")
-    show_table(*table_rows(content), _caption(content), readme, "benchmark-speed")
+    tables = [table_rows(content), ratio_rows(content)]
+    show_tables([table for table in tables if table[1]], _caption(content), readme, MARKERS)
+
+
+def _release_candidates(folder: Path | None) -> list[ReleaseCandidate]:
+    if folder is None:
+        return []
+    return [
+        ReleaseCandidate(name.replace("alexnet", "release"), folder.resolve(), name)
+        for name in NETWORKS
+    ]
 
 
 def _tell(console: Console, entry: speed.Speed) -> None:
     outcome = entry.error or f"{entry.median_ms:.1f} ms"
-    console.print(f"{entry.tracker} {entry.device} {entry.image}: {outcome}", highlight=False)
+    place = f"{entry.tracker} {entry.device} {entry.image} threads {entry.threads}"
+    console.print(f"{place}: {outcome}", highlight=False)
 
 
 def _caption(content: dict[str, Any]) -> str:
     settings = content["settings"]
-    return (
-        f"{settings['repeats']} times {settings['frames']} frames, {settings['threads']} "
-        f"thread(s); {machine_text(content)}."
-    )
+    turns = f"{settings['repeats']} times {settings['frames']} frames, in turns"
+    return f"{turns}; {machine_text(content)}."

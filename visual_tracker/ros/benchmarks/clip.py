@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import cv2
 
-from visual_tracker.benchmarks.speed import TARGET_SIDE, Scene
-from visual_tracker.boxes import Box
+from visual_tracker.benchmarks.speed import Scene
 
 #: distinct images; the folder shows them forwards and backwards
 IMAGES = 30
@@ -28,18 +26,3 @@ def write_clip(folder: Path, width: int, height: int) -> Scene:
         else:
             path.symlink_to(folder / f"{index:04d}.bmp")
     return scene
-
-
-def spread_boxes(scene: Scene, count: int, width: int, height: int) -> list[Box]:
-    """The target's first box, and others of its size in a grid over the image."""
-    columns = math.ceil(math.sqrt(count))
-    boxes = [
-        Box(
-            (index % columns + 0.5) * width / columns - TARGET_SIDE / 2,
-            (index // columns + 0.5) * height / columns - TARGET_SIDE / 2,
-            TARGET_SIDE,
-            TARGET_SIDE,
-        )
-        for index in range(count)
-    ]
-    return [scene.box(0), *boxes[1:]]

@@ -6,7 +6,6 @@ is what remains after the bare tracker's own time on the same images, measured i
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ import rclpy
 
 from visual_tracker.benchmarks import speed
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.ros.benchmarks.clip import spread_boxes, write_clip
+from visual_tracker.ros.benchmarks.clip import write_clip
 from visual_tracker.ros.benchmarks.load_client import PUBLISHER_NODE, TRACKER_NODE, LoadClient
 from visual_tracker.ros.processes import NodeProcess, ProcessError, use_local_dds
 
@@ -130,9 +129,7 @@ def as_json(loads: Iterable[NodeLoad]) -> list[dict[str, Any]]:
 def _bare_tracker_ms(case: NodeCase) -> float:
     """Median milliseconds a frame of one target, with no node around it."""
     candidate = Candidate(case.tracker, case.tracker)
-    bare = speed.Case(
-        candidate, case.width, case.height, frames=60, repeats=1, threads=os.cpu_count() or 1
-    )
+    bare = speed.Case(candidate, case.width, case.height, frames=60, repeats=1)
     (measured,) = speed.measure_all([bare])
     return measured.median_ms if measured.median_ms is not None else float("nan")
 
@@ -197,7 +194,7 @@ def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
 
 def _start_targets(case: NodeCase, client: LoadClient, scene: speed.Scene) -> None:
     stamp = client.wait_for(lambda: client.newest, "the first detections")
-    for box in spread_boxes(scene, case.targets, case.width, case.height):
+    for box in scene.boxes(case.targets):
         answer = client.init_target(box, stamp)
         if not answer.success:
             raise ProcessError(f"init_target {answer.message}")

@@ -1,0 +1,44 @@
+"""Threads are limited in the libraries that are there; nothing is imported for it."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import cv2
+import pytest
+
+from visual_tracker import create_tracker
+from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.threads import limit_threads
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> object:
+    count = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(count)
+
+
+def test_torch_is_limited_only_where_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(set_num_threads=asked.append))
+    limit_threads(2)
+    assert asked == [2]
+    assert cv2.getNumThreads() == 2
+    monkeypatch.delitem(sys.modules, "torch")
+    limit_threads(1)
+    assert cv2.getNumThreads() == 1
+    assert "torch" not in sys.modules
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_opencvs_trackers_limit_its_pool(threads: int) -> None:
+    create_tracker("kcf", threads=threads)
+    assert cv2.getNumThreads() == threads
+
+
+def test_a_candidate_takes_threads_unless_it_has_its_own() -> None:
+    assert Candidate("kcf", "kcf").with_threads(2).settings == {"threads": 2}
+    own = Candidate("kcf", "kcf", {"threads": 3})
+    assert own.with_threads(2) is own

@@ -1,0 +1,69 @@
+"""`visual-tracker calibrate`: fit the confidence of dasiamrpn to a network's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from visual_tracker.trackers import TrackerUnavailableError
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option(
+    "--data", "folders", multiple=True, required=True, type=_FOLDER,
+    help="Folder of boxed videos that the network was trained on; repeat to join several.",
+)  # fmt: skip
+@click.option("--network", default="lite", show_default=True, help="Name of the network.")
+@click.option("--weights", type=_FILE, help="Weights file.  [default: the one in the package]")
+@click.option(
+    "--others", default=10, show_default=True,
+    help="Videos to take that were not held out from training.",
+)  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--seed", default=0, show_default=True, help="Of the cases.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the reliability of the confidence into this PNG (needs the extra 'eval').",
+)  # fmt: skip
+def command(
+    folders: tuple[Path, ...],
+    network: str,
+    weights: Path | None,
+    others: int,
+    device: str,
+    seed: int,
+    plot: Path | None,
+) -> None:
+    """Fit dasiamrpn's confidence and its thresholds to weights, and store them beside the file.
+
+    The tracker is led along videos into which frames without the target are cut; held-out videos
+    count half of all. Do it anew for every new weights file: a calibration of other weights is
+    not used.
+
+    \b
+    Example:
+      visual-tracker calibrate --data ../shared/data/training --plot docs/reliability.png
+    """
+    try:
+        from visual_tracker.training import calibration, run
+        from visual_tracker.training.recipe import Recipe
+    except ImportError as error:
+        raise TrackerUnavailableError(
+            f"calibration needs {error.name}; install visual_tracker[train]"
+        ) from None
+    make, path = calibration.tracker_factory(network, weights, device)
+    cases = calibration.make_cases(run.read_collections(folders), Recipe(), others, seed)
+    with click.progressbar(cases, label="cases") as progress:
+        witnesses = calibration.collect(make, progress, seed)
+    fitted = calibration.calibrate(witnesses, path)
+    click.echo(calibration.describe(witnesses, fitted))
+    click.echo(f"calibration: {fitted.save(path)}")
+    if plot:
+        from visual_tracker.training import calibration_plot
+
+        calibration_plot.draw(witnesses, fitted, plot)
+        click.echo(f"reliability: {plot}")

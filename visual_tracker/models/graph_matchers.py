@@ -1,0 +1,94 @@
+"""The matchers on exported graphs: NumPy from end to end; no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+import numpy as np
+
+from visual_tracker.images import Image
+from visual_tracker.models.engines.base import EngineError, FloatArray, Graph
+from visual_tracker.models.geometry import Geometry
+from visual_tracker.models.matchers import Response
+from visual_tracker.timing import NETWORK, timed
+
+#: a template's arrays by name; the search graph takes those that its network uses
+Arrays = dict[str, FloatArray]
+
+
+class GraphMatcher:
+    """A network as its two graphs.
+
+    Args:
+        template: makes templates.
+        search: answers to search crops.
+        geometry: of the network.
+    """
+
+    def __init__(self, template: Graph, search: Graph, geometry: Geometry) -> None:
+        self._template_graph = template
+        self._search_graph = search
+        self.geometry = geometry
+
+    @classmethod
+    def load(cls, folder: Path, engine: ModuleType, precision: str, threads: int) -> GraphMatcher:
+        """Read an export (`visual_tracker.models.exports`).
+
+        Raises:
+            EngineError: if it is incomplete or the engine cannot run it.
+        """
+        try:
+            description = json.loads((folder / "network.json").read_text())
+            geometry = Geometry(**description["geometry"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EngineError(f"{folder} is no complete export ({error}); delete it") from error
+        template, search = (
+            engine.load(folder / f"{name}.onnx", precision, threads)
+            for name in ("template", "search")
+        )
+        return cls(template, search, geometry)
+
+
+class GraphProposalMatcher(GraphMatcher):
+    """A SiamRPN network."""
+
+    def learn(self, image: Image) -> Arrays:
+        """Template of a crop."""
+        graph = self._template_graph
+        return dict(zip(graph.outputs, graph.run(_batch([image])), strict=True))
+
+    def embedding(self, template: Arrays) -> FloatArray:
+        """phi(z), (C, h, w)."""
+        return cast(FloatArray, template["embedding"][0])
+
+    @timed(NETWORK)
+    def respond(self, template: Arrays, image: Image) -> Response:
+        """Answer to a search crop."""
+        graph = self._search_graph
+        outputs = graph.run(_batch([image]), *(template[name] for name in graph.inputs[1:]))
+        return Response(*(output[0] for output in outputs))
+
+
+class GraphResponseMatcher(GraphMatcher):
+    """A SiamFC network."""
+
+    def learn(self, image: Image) -> FloatArray:
+        """Kernel of a crop."""
+        (kernel,) = self._template_graph.run(_batch([image]))
+        return cast(FloatArray, kernel[0])
+
+    @timed(NETWORK)
+    def respond(self, kernel: FloatArray, images: list[Image]) -> FloatArray:
+        """Logits of search crops."""
+        (logits,) = self._search_graph.run(_batch(images), np.ascontiguousarray(kernel)[None])
+        return logits
+
+
+def _batch(images: list[Image]) -> Image:
+    """(N, height, width, 3), contiguous; a single contiguous image is not copied."""
+    if len(images) == 1:
+        return np.ascontiguousarray(images[0])[None]
+    return np.stack(images)

@@ -1,0 +1,165 @@
+"""Matchers by network, file, device and engine; trackers that ask for the same share one.
+
+torch is imported only when it is needed: to run a network, or to export one that is not in the
+cache yet.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from visual_tracker.models import export_cache
+from visual_tracker.models.engines.base import EngineError
+from visual_tracker.models.engines.choice import AUTO, Choice, choices
+from visual_tracker.models.graph_matchers import (
+    GraphMatcher,
+    GraphProposalMatcher,
+    GraphResponseMatcher,
+)
+from visual_tracker.models.weights import WeightsError
+from visual_tracker.threads import limit_threads
+
+_LOG = logging.getLogger(__name__)
+
+_GRAPH_MATCHERS: dict[str, type[GraphMatcher]] = {
+    "siamrpn": GraphProposalMatcher,
+    "siamfc": GraphResponseMatcher,
+}
+
+
+class MatcherSpec(NamedTuple):
+    """What a matcher is made of.
+
+    Attributes:
+        kind: "siamrpn" or "siamfc".
+        network: name, like "lite".
+        weights: file.
+        device: torch device.
+        engine: of `engines.choice.ENGINES`.
+        precision: of `engines.choice.PRECISIONS`.
+        threads: most that the engine uses.
+    """
+
+    kind: str
+    network: str
+    weights: Path
+    device: str
+    engine: str
+    precision: str
+    threads: int
+
+
+#: matchers in use; one that no tracker holds any more is freed
+_MATCHERS: WeakValueDictionary[MatcherSpec, Any] = WeakValueDictionary()
+
+
+def shared_matcher(spec: MatcherSpec) -> Any:
+    """The matcher in use, or a new one if none is.
+
+    Raises:
+        WeightsError: if the file cannot be used.
+        EngineError: if the engine named cannot run it.
+    """
+    matcher = _MATCHERS.get(spec)
+    if matcher is None:
+        matcher = _MATCHERS[spec] = _load(spec)
+    return matcher
+
+
+def _load(spec: MatcherSpec) -> Any:
+    """A matcher on the first engine that works; with "auto" there is always torch in the end."""
+    for choice in choices(spec.engine, spec.precision, spec.device):
+        try:
+            matcher = (_on_torch if choice.engine is None else _on_graph)(spec, choice)
+        except EngineError as error:
+            if spec.engine != AUTO:
+                raise
+            _LOG.warning("engine %s is not used: %s", choice.name, error)
+            continue
+        _LOG.info("network %s runs on %s in %s", spec.network, choice.name, choice.precision)
+        return matcher
+    raise EngineError("no engine can run the network; see the warnings above")
+
+
+def _on_torch(spec: MatcherSpec, choice: Choice) -> Any:
+    from visual_tracker.models import torch_matchers
+
+    limit_threads(spec.threads)
+    network = torch_matchers.load_network(spec.kind, spec.network, spec.weights)
+    make: Any = torch_matchers.TorchResponseMatcher
+    if spec.kind == "siamrpn":
+        make = torch_matchers.TorchProposalMatcher
+        if spec.device.startswith("cuda"):
+            make = importlib.import_module(
+                "visual_tracker.models.cuda_matchers"
+            ).PackedProposalMatcher
+    return make(network, spec.device, choice.precision)
+
+
+def _on_graph(spec: MatcherSpec, choice: Choice) -> GraphMatcher:
+    """A matcher on an export from the cache, made first if need be.
+
+    A cache that cannot be written costs the export at every start, nothing else.
+    """
+    assert choice.engine is not None
+    make = _GRAPH_MATCHERS[spec.kind].load
+    settings = (choice.engine, choice.precision, spec.threads)
+    write = _writer(spec)
+    name = _export_name(spec)
+    folder = export_cache.cached_export(name)
+    if folder is not None:
+        try:
+            return make(folder, *settings)
+        except EngineError as error:
+            _LOG.warning("the cached export is made anew: %s", error)
+            export_cache.discard_export(name)
+    try:
+        return make(export_cache.make_export(name, write), *settings)
+    except OSError as error:
+        _LOG.warning("exports cannot be kept in %s: %s", export_cache.cache_folder(), error)
+    with tempfile.TemporaryDirectory() as folder_of_one_run:
+        write(Path(folder_of_one_run))
+        return make(Path(folder_of_one_run), *settings)
+
+
+def is_exported(kind: str, network: str, weights: Path) -> bool:
+    """Whether the cache holds the network, so that torch is not needed."""
+    try:
+        return (
+            export_cache.cached_export(export_cache.export_name(kind, network, weights)) is not None
+        )
+    except OSError:
+        return False
+
+
+def _export_name(spec: MatcherSpec) -> str:
+    try:
+        return export_cache.export_name(spec.kind, spec.network, spec.weights)
+    except OSError as error:
+        raise WeightsError(f"{spec.weights} cannot be read: {error}") from error
+
+
+def _writer(spec: MatcherSpec) -> Callable[[Path], None]:
+    """Writes the network's export into a folder."""
+
+    def write(folder: Path) -> None:
+        try:
+            from visual_tracker.models import exports, torch_matchers
+        except ImportError as error:
+            raise EngineError(
+                f"the network has to be exported once, which needs torch: {error}"
+            ) from error
+        limit_threads(spec.threads)
+        network = torch_matchers.load_network(spec.kind, spec.network, spec.weights)
+        try:
+            exports.export_onnx(network, folder)
+        except exports.ExportError as error:
+            raise EngineError(str(error)) from error
+
+    return write

@@ -1,0 +1,394 @@
+"""Fits a network's confidence: what the signs of the target are worth, and where it counts as lost.
+
+The tracker is led along the truth of videos into which frames without the target are cut (another
+clip, or a camera that looks away), so that every answer is known to be the target or not. Logistic
+regression (Platt, 1999) on these answers gives the probability; quantiles of it the thresholds.
+
+Videos that the network was trained on flatter its score. They are used all the same, for held-out
+videos are few, but count together no more than the held-out ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visual_tracker.boxes import Box
+from visual_tracker.evaluation import longterm_cases
+from visual_tracker.evaluation.sequences import FileFrames, Sequence
+from visual_tracker.images import Image
+from visual_tracker.models.weights import packaged_weights
+from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds, digest
+from visual_tracker.trackers.dasiamrpn import Choice, DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.training.data import Collection, DataError, Track
+from visual_tracker.training.pairs import matches, split_tracks
+from visual_tracker.training.recipe import Recipe, names
+
+FloatArray = NDArray[np.float64]
+
+#: IoU with the truth above which an answer is the target, and below which it is not; the answers
+#: in between say nothing
+_IS_TARGET, _IS_NOT = 0.5, 0.1
+#: the box that the search starts from misses the last true one by up to this share of its sides
+_JITTER = 0.1
+#: every n-th frame is searched as after a loss, too
+_WIDE_EVERY = 4
+#: frames that such a search pretends to have been lost for
+_WIDE_FRAMES = 4
+#: frames of a clip in a case, and of what is cut in
+_CLIP_FRAMES, _CUT_FRAMES = 40, 20
+#: shorter videos are left out
+_SHORTEST = 12
+
+#: of the frames that show the target, the share that may be reported lost
+FALSE_LOST = 0.015
+#: of the frames that do not, the share in which something may be found
+FALSE_FOUND = 0.01
+#: bounds of the two thresholds, whatever the few videos say
+_LOST_RANGE, _FOUND_RANGE = (0.05, 0.5), (0.5, 0.98)
+
+
+class Witness(NamedTuple):
+    """One answer of the tracker.
+
+    Attributes:
+        evidence: what spoke for it.
+        is_target: whether it was the target.
+        is_lost: whether it was a search as after a loss.
+        video: name of the case.
+        held_out: whether the network has never seen the video.
+    """
+
+    evidence: Evidence
+    is_target: bool
+    is_lost: bool
+    video: str
+    held_out: bool
+
+
+class GuidedTracker(DaSiamRpnTracker):
+    """DaSiamRPN that is told where the target was, and asked what it sees."""
+
+    def ask(self, image: Image, last: Box, frames_lost: int) -> tuple[Choice, Box]:
+        """Search an image as `frames_lost` frames after a loss (0: none); what, and where it is."""
+        self._frames_lost = frames_lost
+        frame = self._frame(image, last)
+        choice = self._look(image, frame, last)
+        size = (image.shape[1], image.shape[0])
+        return choice, self._updated(frame, choice.ranked, choice.chosen, last, size)
+
+    def learn(self, choice: Choice) -> None:
+        """Learn from an answer that is the target."""
+        self._learn(choice)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sequence to learn from.
+
+    Attributes:
+        sequence: with frames in which the target cannot be seen.
+        held_out: whether the network has never seen it.
+    """
+
+    sequence: Sequence
+    held_out: bool
+
+
+def make_cases(collection: Collection, recipe: Recipe, others: int, seed: int = 0) -> list[Case]:
+    """Cases of the held-out videos and of some that the network was trained on.
+
+    Args:
+        collection: the data that the network was trained on.
+        recipe: that of its training; says which videos were held out.
+        others: how many of the training videos to take.
+        seed: of what is cut in, and of the camera's way.
+
+    Raises:
+        DataError: if there are not two videos.
+    """
+    light = names(recipe.light_videos)
+    training, held_out = split_tracks(collection.tracks, recipe.validation_share, light)
+    training = [track for track in training if not matches(track.name, light)]
+    usable = [
+        (sequence_of(track), track in held_out)
+        for track in (*held_out, *_spread(training, others))
+        if len(track.frames) >= _SHORTEST
+    ]
+    if len(usable) < 2:
+        raise DataError("calibration needs two videos or more; give the training data's folders")
+    clips = [_first_frames(sequence, _CLIP_FRAMES) for sequence, _ in usable]
+    spliced = longterm_cases.splice(clips, seed, _CUT_FRAMES)
+    viewed = longterm_cases.virtual_camera([_and_back(sequence) for sequence, _ in usable], seed)
+    return [
+        Case(sequence, is_held_out)
+        for cases in (spliced, viewed)
+        for sequence, (_, is_held_out) in zip(cases, usable, strict=True)
+    ]
+
+
+def sequence_of(track: Track) -> Sequence:
+    """A training video as a sequence; frames without a usable box are left out."""
+    views = [view for _, view in track.frames]
+    truth = np.array([view.box.xywh for view in views], dtype=np.float64)
+    frames = FileFrames(tuple(view.path for view in views))
+    return Sequence(track.name, frames, truth, np.ones(len(views), bool))
+
+
+def collect(
+    make_tracker: Callable[[], GuidedTracker], cases: Iterable[Case], seed: int = 0
+) -> list[Witness]:
+    """Lead a tracker along every case and write down its answers.
+
+    Args:
+        make_tracker: gives one with a target model.
+        cases: see :func:`make_cases`.
+        seed: of the errors of the boxes that searches start from.
+    """
+    tracker = make_tracker()
+    witnesses: list[Witness] = []
+    for case in cases:
+        random = longterm_cases.generator(seed, case.sequence.name)
+        witnesses += _lead(tracker, case, random)
+    return witnesses
+
+
+def _lead(tracker: GuidedTracker, case: Case, random: np.random.Generator) -> list[Witness]:
+    sequence = case.sequence
+    tracker.init(sequence.frames[0], sequence.box(0))
+    last, frames_lost = sequence.box(0), 0
+    witnesses: list[Witness] = []
+
+    def ask(frame: int, box: Box, lost: int) -> tuple[Choice, float]:
+        choice, answer = tracker.ask(sequence.frames[frame], box, lost)
+        overlap = answer.iou(sequence.box(frame)) if sequence.visible[frame] else 0.0
+        evidence = tracker.evidence(choice)
+        assert evidence is not None  # it has a target model
+        if not _IS_NOT <= overlap <= _IS_TARGET:
+            is_target = overlap > _IS_TARGET
+            name = sequence.name
+            witnesses.append(Witness(evidence, is_target, lost > 0, name, case.held_out))
+        return choice, overlap
+
+    for frame in range(1, len(sequence)):
+        if not sequence.visible[frame]:
+            ask(frame, last, frames_lost)
+            frames_lost += 1
+            continue
+        frames_lost = 0
+        if frame % _WIDE_EVERY == 0:
+            ask(frame, last, _WIDE_FRAMES)
+        choice, overlap = ask(frame, _jittered(last, random), 0)
+        if overlap > _IS_TARGET:
+            tracker.learn(choice)
+        last = sequence.box(frame)
+    return witnesses
+
+
+def _jittered(box: Box, random: np.random.Generator) -> Box:
+    shift, growth = random.uniform(-_JITTER, _JITTER, (2, 2))
+    width, height = box.width * np.exp(growth[0]), box.height * np.exp(growth[1])
+    x, y = box.center
+    return Box.from_center(x + shift[0] * box.width, y + shift[1] * box.height, width, height)
+
+
+# From answers to a calibration --------------------------------------------------------------------
+
+
+def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
+    """Fit coefficients and thresholds.
+
+    Args:
+        witnesses: answers, some of them the target and some not.
+        weights: the file that they were made with.
+
+    Raises:
+        DataError: if all answers are of one kind.
+    """
+    signs = np.array([witness.evidence for witness in witnesses], dtype=np.float64)
+    labels = np.array([witness.is_target for witness in witnesses])
+    if labels.all() or not labels.any():
+        raise DataError(
+            "calibration needs answers that are the target and answers that are not; "
+            "give more videos"
+        )
+    importance = sample_weights(labels, np.array([witness.held_out for witness in witnesses]))
+    factors, intercept = fit_signs(signs, labels, importance)
+    fitted = Calibration(digest(weights), Evidence(*factors), intercept, Thresholds(0.5, 0.5, 0.0))
+    found = np.array([fitted.probability(witness.evidence) for witness in witnesses])
+    alike = np.minimum(signs[:, 2], signs[:, 3])
+    # what is lost frame by frame is told from local searches, what is found from those after it
+    wide = np.array([witness.is_lost for witness in witnesses])
+    lost = weighted_quantile(found[labels & ~wide], importance[labels & ~wide], FALSE_LOST)
+    again = weighted_quantile(found[~labels], importance[~labels], 1 - FALSE_FOUND)
+    similar = weighted_quantile(alike[labels], importance[labels], FALSE_LOST)
+    low = float(np.clip(lost, *_LOST_RANGE))
+    high = max(low, float(np.clip(again, *_FOUND_RANGE)))
+    return Calibration(
+        fitted.weights, fitted.coefficients, intercept, Thresholds(low, high, max(0.0, similar))
+    )
+
+
+def sample_weights(labels: NDArray[np.bool_], held_out: NDArray[np.bool_]) -> FloatArray:
+    """Weights with which both kinds count alike, and of each kind both origins; they sum to n."""
+    weights = np.zeros(len(labels))
+    for kind in (labels, ~labels):
+        origins = [part for part in (kind & held_out, kind & ~held_out) if part.any()]
+        for part in origins:
+            weights[part] = 1 / (len(origins) * part.sum())
+    return weights * len(labels) / weights.sum()
+
+
+def fit_signs(
+    signs: FloatArray, labels: NDArray[np.bool_], weights: FloatArray
+) -> tuple[FloatArray, float]:
+    """Logistic regression in which no sign speaks against the target.
+
+    Signs that resemble each other may get factors of opposite sense, which is an accident of the
+    few videos: such a sign is left out (factor 0).
+    """
+    used = np.ones(signs.shape[1], bool)
+    while True:
+        factors, intercept = fit_logistic(signs[:, used], labels, weights)
+        if (factors >= 0).all():
+            result = np.zeros(len(used))
+            result[used] = factors
+            return result, intercept
+        used[np.flatnonzero(used)[factors < 0]] = False
+
+
+def fit_logistic(
+    signs: FloatArray, labels: NDArray[np.bool_], weights: FloatArray, ridge: float = 1.0
+) -> tuple[FloatArray, float]:
+    """Weighted logistic regression by Newton's method, with a small ridge on scaled signs.
+
+    Minimises  sum_i v_i (ln(1 + exp(z_i)) - y_i z_i) + ridge / 2 sum_j (s_j f_j)^2  with
+    z = f . x + b and s_j the standard deviation of sign j; the intercept b is free.
+
+    Args:
+        signs: (n, k).
+        labels: (n,).
+        weights: (n,).
+        ridge: >= 0.
+
+    Returns:
+        Factor of each sign, (k,), and the intercept.
+    """
+    center, spread = signs.mean(axis=0), signs.std(axis=0) + 1e-9
+    scaled = np.column_stack([(signs - center) / spread, np.ones(len(signs))])
+    penalty = np.append(np.full(signs.shape[1], ridge), 1e-9)
+    solution = np.zeros(scaled.shape[1])
+    for _ in range(50):
+        probability = 1 / (1 + np.exp(-np.clip(scaled @ solution, -30, 30)))
+        gradient = scaled.T @ (weights * (probability - labels)) + penalty * solution
+        curvature = weights * probability * (1 - probability)
+        hessian = (scaled * curvature[:, None]).T @ scaled + np.diag(penalty)
+        step = np.linalg.solve(hessian, gradient)
+        solution -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    factors = solution[:-1] / spread
+    return factors, float(solution[-1] - factors @ center)
+
+
+def weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
+    """The smallest value that at least `share` of the weight does not exceed."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    place = int(np.searchsorted(reached, share))
+    return float(values[order[min(place, len(order) - 1)]])
+
+
+def reliability(
+    probabilities: FloatArray, labels: NDArray[np.bool_], weights: FloatArray, bins: int = 10
+) -> list[tuple[float, float, float]]:
+    """Bins of equal width: mean probability, share of targets, share of the weight in each.
+
+    Empty bins are left out.
+    """
+    place = np.minimum((probabilities * bins).astype(int), bins - 1)
+    result = []
+    for number in range(bins):
+        inside = place == number
+        weight = weights[inside].sum()
+        if weight > 0:
+            said = float((probabilities[inside] * weights[inside]).sum() / weight)
+            was = float((labels[inside] * weights[inside]).sum() / weight)
+            result.append((said, was, float(weight / weights.sum())))
+    return result
+
+
+def tracker_factory(
+    network: str, weights: Path | None, device: str
+) -> tuple[Callable[[], GuidedTracker], Path]:
+    """What makes guided trackers of a network, and the file of its weights.
+
+    Raises:
+        DataError: if no weights are given or packaged.
+    """
+    path = weights or packaged_weights(DaSiamRpnTracker.kind, network)
+    if path is None:
+        raise DataError(f"no weights of '{network}' come with the package; give --weights")
+    parameters = DaSiamRpnParameters(network=network, weights=str(weights or ""))
+    return (lambda: GuidedTracker(parameters, device)), path
+
+
+def describe(witnesses: list[Witness], fitted: Calibration) -> str:
+    """What was fitted, and what its thresholds do on the answers, as a few lines of text."""
+    signs = ", ".join(
+        f"{name} {value:.3g}" for name, value in fitted.coefficients._asdict().items()
+    )
+    lines = [
+        f"{len(witnesses)} answers, {sum(witness.is_target for witness in witnesses)} the target",
+        f"factors: {signs}; intercept {fitted.intercept:.3g}",
+        "thresholds: " + ", ".join(f"{k} {v:.3f}" for k, v in fitted.thresholds._asdict().items()),
+    ]
+    for title, held_out in (("held-out", True), ("other", False)):
+        mine = [witness for witness in witnesses if witness.held_out == held_out]
+        lines.append(f"{title} videos: " + _shares(mine, fitted))
+    return "\n".join(lines)
+
+
+def _shares(witnesses: list[Witness], fitted: Calibration) -> str:
+    def share(wanted: list[Witness], threshold: float) -> str:
+        below = [fitted.probability(witness.evidence) < threshold for witness in wanted]
+        return f"{np.mean(below):.3f}" if below else "-"
+
+    there = [witness for witness in witnesses if witness.is_target]
+    local = [witness for witness in there if not witness.is_lost]
+    gone = [witness for witness in witnesses if not witness.is_target]
+    return (
+        f"below the lost threshold {share(local, fitted.thresholds.lost)} of the target's answers "
+        f"and {share(gone, fitted.thresholds.lost)} of the others, below the found threshold "
+        f"{share(there, fitted.thresholds.found)} and {share(gone, fitted.thresholds.found)}"
+    )
+
+
+# Clips --------------------------------------------------------------------------------------------
+
+
+def _spread(tracks: list[Track], count: int) -> list[Track]:
+    """`count` of the tracks, spread evenly."""
+    if count >= len(tracks):
+        return tracks
+    return [tracks[index * len(tracks) // count] for index in range(count)]
+
+
+def _picked(sequence: Sequence, order: list[int]) -> Sequence:
+    frames = FileFrames(tuple(sequence.frames.files[index] for index in order))  # type: ignore[attr-defined]
+    return Sequence(sequence.name, frames, sequence.truth[order], sequence.visible[order])
+
+
+def _first_frames(sequence: Sequence, count: int) -> Sequence:
+    return _picked(sequence, list(range(min(count, len(sequence)))))
+
+
+def _and_back(sequence: Sequence) -> Sequence:
+    """The sequence there and back again: long enough for a camera to look away and return."""
+    forward = list(range(min(2 * _CLIP_FRAMES, len(sequence))))
+    return _picked(sequence, forward + forward[-2::-1])

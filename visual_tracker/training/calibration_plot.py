@@ -1,0 +1,39 @@
+"""The reliability of a calibrated confidence, as a picture (matplotlib, extra `eval`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from visual_tracker.evaluation.extras import require
+from visual_tracker.trackers.confidence import Calibration
+from visual_tracker.training.calibration import Witness, reliability, sample_weights
+
+
+def draw(witnesses: list[Witness], fitted: Calibration, path: Path) -> None:
+    """Draw said against true probability, for held-out and other videos, and save it.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    figure_module = require("matplotlib.figure")
+    figure = figure_module.Figure(figsize=(5.2, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    for title, held_out in (("held-out videos", True), ("videos of the training", False)):
+        mine = [witness for witness in witnesses if witness.held_out == held_out]
+        labels = np.array([witness.is_target for witness in mine], bool)
+        if not mine or labels.all() or not labels.any():
+            continue
+        said = np.array([fitted.probability(witness.evidence) for witness in mine])
+        weights = sample_weights(labels, np.zeros(len(mine), bool))
+        bins = np.array(reliability(said, labels, weights))
+        axes.plot(bins[:, 0], bins[:, 1], marker="o", label=f"{title} ({len(mine)} answers)")
+    for name, threshold in (("lost", fitted.thresholds.lost), ("found", fitted.thresholds.found)):
+        axes.axvline(threshold, color="0.5", linestyle=":")
+        axes.text(threshold, 0.02, f" {name}", color="0.4")
+    axes.set(xlabel="confidence", ylabel="share of answers that are the target", xlim=(0, 1))
+    axes.set(ylim=(0, 1), title="Reliability, both kinds weighted alike")
+    axes.legend(loc="upper left")
+    figure.savefig(path, dpi=110)
