@@ -90,7 +90,8 @@ def test_all_augmentation_together_stays_near(data: Path, device: str) -> None:
     expected = next(iter(workers.batches(range(16), 16)))
     found = next(iter(on_device.batches(range(16), 16)))
     difference = (expected["search"].float() - found["search"].cpu()).abs()
-    assert difference.flatten(1).mean(dim=1).max() < 3
+    assert difference.mean() < 2  # a strong compression makes more of a difference of one
+    assert difference.flatten(1).mean(dim=1).max() < 6
 
 
 @pytest.mark.parametrize("pixel", [0.4, 1.0, 1.9, 2.5, 4.3, 9.0])
@@ -213,9 +214,10 @@ def trainer(data: Path, output: Path, device: str, half: bool = True) -> Trainer
     )  # fmt: skip
     torch.manual_seed(recipe.seed)
     _, maker = makers(data, recipe, device)
-    task = SiamRpnTask(TINY, recipe)
+    network = TinySiamRpn()
+    task = SiamRpnTask(network, recipe)
     machine = Machine(device, workers=0, half=half)
-    return Trainer(TinySiamRpn(), task, maker, maker, recipe, output, machine)
+    return Trainer(network, task, maker, maker, recipe, output, machine)
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: Path) -> None:
@@ -265,7 +267,7 @@ def test_the_run_takes_the_device_if_asked_and_workers_if_it_is_too_small(
         raise DeviceMemoryError("3 of 9 images fill the memory")
 
     monkeypatch.setattr(run.DeviceImages, "load", full)
-    task = SiamRpnTask(TINY, plain_recipe())
+    task = SiamRpnTask(TinySiamRpn(), plain_recipe())
     make = run._makers(collection, task, Machine("cuda:0"), GIB, None, "auto")
     assert isinstance(make(make_sampler(collection, plain_recipe())[0]), SampleMaker)
     assert "worker processes make the samples" in caplog.text

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 
 from test.training.factories import TinySiamRpn, textured, write_native
 from visual_tracker.boxes import Box
-from visual_tracker.cli.train import command
+from visual_tracker.cli import main
 from visual_tracker.training import exclusions as room
 from visual_tracker.training import run
 from visual_tracker.training.data import Collection, DataError, Still, Track, View, read_collection
@@ -142,6 +142,7 @@ def test_fingerprints_are_kept_until_the_files_change(
 
 
 def test_folders_that_exclude_nothing_are_refused(tmp_path: Path) -> None:
+    assert Exclusions.read([]).names == set(OTB_100)
     with pytest.raises(DataError, match="no image to exclude"):
         Exclusions.read([tmp_path])
     (tmp_path / "bad.jpg").write_bytes(b"rubbish")
@@ -197,9 +198,10 @@ def test_the_command_refuses_data_that_is_nothing_else(tmp_path: Path) -> None:
     data = write_native(tmp_path / "data", videos=1, stills=0)
     evaluation = tmp_path / "evaluation" / "v0"
     shutil.copytree(data / "videos", evaluation)
-    arguments = ["siamrpn", "--data", str(data), "--output", str(tmp_path / "run")]
-    result = CliRunner().invoke(command, [*arguments, "--exclude", str(evaluation.parent)])
-    assert "nothing is left to train on" in str(result.exception)
+    arguments = ["train", "siamrpn", "--data", str(data), "--output", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, [*arguments, "--exclude", str(evaluation.parent)])
+    assert result.exit_code == 2
+    assert "nothing is left to train on" in result.output
 
 
 @pytest.mark.skipif(not (SHARED / "training").is_dir(), reason="needs ../shared/data")

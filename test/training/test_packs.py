@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from test.training.factories import TINY, plain_recipe, textured, write_native
 from visual_tracker.boxes import Box
-from visual_tracker.cli.pack import command
+from visual_tracker.cli import main
 from visual_tracker.training.data import (
     Collection,
     DataError,
@@ -147,8 +147,8 @@ def test_the_command_packs_and_leaves_evaluation_data_out(tmp_path: Path) -> Non
     cv2.imwrite(str(evaluation / "1.jpg"), cv2.resize(picture, (200, 150)))
     output = tmp_path / "out" / "p.safetensors"
     result = CliRunner().invoke(
-        command,
-        ["--data", str(data), "--exclude", str(evaluation.parent), "--output", str(output)],
+        main,
+        ["pack", "--data", str(data), "--exclude", str(evaluation.parent), "--output", str(output)],
         catch_exceptions=False,
     )
     assert result.exit_code == 0
@@ -156,3 +156,15 @@ def test_the_command_packs_and_leaves_evaluation_data_out(tmp_path: Path) -> Non
     packed = read_collections([output])
     assert [track.name for track in packed.tracks] == ["v1"]
     assert len(packed.stills) == 2
+
+
+def test_a_pack_can_be_packed_smaller(tmp_path: Path) -> None:
+    first = pack(read_collection(write_native(tmp_path / "data")), tmp_path / "p.safetensors")
+    output = tmp_path / "again.safetensors"
+    result = CliRunner().invoke(
+        main, ["pack", "--data", str(first), "--output", str(output), "--quality", "30"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert output.stat().st_size < first.stat().st_size
+    assert len(read_pack(output).stills) == len(read_pack(first).stills)

@@ -96,7 +96,7 @@ def command(
         torch.set_num_threads(threads)
     try:
         machine = trainer.Machine.from_environment(device, workers)
-        exclusions = Exclusions.read(excluded, cache=output) if excluded else Exclusions()
+        exclusions = Exclusions.read(excluded, cache=output)
         training = run.prepare(
             kind,
             network,

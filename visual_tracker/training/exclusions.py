@@ -120,12 +120,15 @@ class Exclusions:
         """Every image of folders of evaluation data, and the videos that they make up.
 
         Args:
-            folders: any layout; an image's folder names its video (or the folder above `img`).
+            folders: any layout; an image's folder names its video (or the folder above `img`);
+                none for the names of OTB-100 alone.
             cache: folder to keep the fingerprints in, so that a resumed run starts at once.
 
         Raises:
             DataError: if a folder holds no image.
         """
+        if not folders:
+            return cls()
         paths: list[Path] = []
         for folder in folders:
             found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
