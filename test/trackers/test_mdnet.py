@@ -11,13 +11,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor, nn  # noqa: E402
-
+from test.mdnet.small import SmallFeatures  # noqa: E402
 from visual_tracker import Box, TrackerUnavailableError, create_tracker  # noqa: E402
 from visual_tracker.images import Image  # noqa: E402
-from visual_tracker.models.mdnet import MdNet, RegionFeatures  # noqa: E402
+from visual_tracker.models.mdnet import MdNet  # noqa: E402
 from visual_tracker.models.weights import packaged_weights  # noqa: E402
-from visual_tracker.online.roi_align import pool_box, roi_align  # noqa: E402
 from visual_tracker.online.trainer import OnlineTrainer  # noqa: E402
 from visual_tracker.trackers.base import Tracker  # noqa: E402
 from visual_tracker.trackers.mdnet import MdNetTracker  # noqa: E402
@@ -29,33 +27,6 @@ SMALL: dict[str, Any] = {
     "first_steps": 30, "first_rate": 0.02, "update_rate": 0.02, "update_steps": 4,
     "positives": 16, "negatives": 48, "box_penalty": 1.0, "generator_steps": 10,
 }  # fmt: skip
-
-
-class SmallFeatures(RegionFeatures):
-    """Colours and edges in cells of four pixels."""
-
-    target_side = 32.0
-    region_size = 128
-    crop_size = 48
-    channels = 12
-    bins = 3
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Conv2d(3, 12, 4, 4)
-
-    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
-        return (torch.relu(self.layer(images / 64.0 - 2.0)),)
-
-    def pool(self, maps: tuple[Tensor, ...], boxes: Tensor) -> Tensor:
-        return roi_align(maps[0], self._cells(boxes), self.bins)
-
-    def pool_each(self, maps: tuple[Tensor, ...], box: Tensor) -> Tensor:
-        return pool_box(maps[0], self._cells(box), self.bins)
-
-    @staticmethod
-    def _cells(boxes: Tensor) -> Tensor:
-        return boxes / 4 - boxes.new_tensor([0.5, 0.5, 0.0, 0.0])
 
 
 @pytest.fixture

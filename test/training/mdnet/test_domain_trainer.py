@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from test.trackers.test_mdnet import SmallFeatures  # noqa: E402
+from test.mdnet.small import SmallFeatures  # noqa: E402
 from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.models.mdnet import MdNet  # noqa: E402
 from visual_tracker.training.data import Track, View  # noqa: E402
