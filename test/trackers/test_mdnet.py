@@ -26,6 +26,7 @@ SMALL: dict[str, Any] = {
     "candidates": 96, "first_positives": 90, "first_negatives": 300, "far_regions": 2,
     "first_steps": 30, "first_rate": 0.02, "update_rate": 0.02, "update_steps": 4,
     "positives": 16, "negatives": 48, "box_penalty": 1.0, "generator_steps": 10,
+    "translation": 0.3, "scale": 0.5,
 }  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def test_the_search_goes_wider_while_lost(weights: str, monkeypatch: pytest.Monk
         return draw(rng, box, count, size, spread)
 
     monkeypatch.setattr(module, "gaussian_boxes", spy)
-    tracker = started(weights, translation=0.2, widening=1.2, widest=1.5)
+    tracker = started(weights, translation=0.2, widening=1.2, widest=1.5, refinement=0.0)
     images = [scene(1)[0], *[background()] * 4, scene(1)[0], scene(1)[0]]
     assert [tracker.track(image).is_lost for image in images] == [False, *[True] * 4, False, False]
     np.testing.assert_allclose(spreads, [0.2, 0.2, 0.24, 0.288, 0.3, 0.3, 0.2])
