@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
 from visual_tracker.training.losses import Losses
+from visual_tracker.parameters import Parameters
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.schedule import rate_factor, release_steps
 from visual_tracker.training.tasks import Task
@@ -364,7 +365,7 @@ def mixed_precision(device: str) -> torch.dtype | None:
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
 
 
-def changed_settings(saved: dict[str, Any], recipe: Recipe) -> list[str]:
+def changed_settings(saved: dict[str, Any], recipe: Parameters) -> list[str]:
     """Settings of a saved recipe that differ from this one's, as ``name: old -> new``."""
     return [
         f"{name}: {saved.get(name)} -> {value}"
