@@ -21,14 +21,9 @@ from torch.nn import functional
 
 from visual_tracker.adnet.actions import ACTIONS
 from visual_tracker.adnet.history import SIZE as HISTORY_SIZE
+from visual_tracker.adnet.regions import CONTEXT
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
 from visual_tracker.online.roi_align import roi_align
-
-#: the network sees this many times the box
-CONTEXT = 1.4
-
-#: side in pixels that a square box with its context has in an encoded region
-PATCH = 112
 
 
 class PolicyHead(nn.Module):

@@ -1,6 +1,6 @@
 """All trackers, one file each; importing this package registers them."""
 
-from visual_tracker.trackers import csrt, dasiamrpn, kcf, mil, nano, siamfc, siamrpn
+from visual_tracker.trackers import adnet, csrt, dasiamrpn, kcf, mil, nano, siamfc, siamrpn
 from visual_tracker.trackers.base import (
     MIN_BOX_SIDE,
     NotInitializedError,

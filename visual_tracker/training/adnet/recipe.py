@@ -12,17 +12,17 @@ class AdnetRecipe(Parameters):
     """Everything but data, network, stage and folders; kept in every checkpoint."""
 
     seed: int = parameter(0, "Seed of every random choice.", minimum=0)
-    steps: int = parameter(600, "Optimiser steps.", minimum=1)
+    steps: int = parameter(700, "Optimiser steps.", minimum=1)
     learning_rate: float = parameter(1e-3, "Peak rate (AdamW).", minimum=0.0)
     final_rate: float = parameter(0.02, "Last rate as a share of the peak.", minimum=0.0)
     warmup: float = parameter(0.03, "Share of the steps that warm up.", minimum=0.0, maximum=1.0)
     weight_decay: float = parameter(1e-3, "Decoupled weight decay (AdamW).", minimum=0.0)
     clip: float = parameter(5.0, "Largest norm of the gradient.", minimum=0.0)
 
-    scenes: int = parameter(8, "Supervised: images a step.", minimum=1)
-    near_boxes: int = parameter(24, "Supervised: boxes by backward actions an image.", minimum=1)
+    scenes: int = parameter(10, "Supervised: images a step.", minimum=1)
+    near_boxes: int = parameter(20, "Supervised: boxes by backward actions an image.", minimum=1)
     random_boxes: int = parameter(
-        24, "Supervised: boxes spread around the target an image.", minimum=0
+        16, "Supervised: boxes spread around the target an image.", minimum=0
     )
     longest: int = parameter(8, "Most backward actions from the truth.", minimum=0, maximum=50)
     spread: float = parameter(
@@ -47,13 +47,19 @@ class AdnetRecipe(Parameters):
     baseline: bool = parameter(
         True, "Reinforcement: subtract the mean reward of a clip's runs; the paper does not."
     )
+    supervised_weight: float = parameter(
+        1.0, "Reinforcement: weight of the supervised loss beside it.", minimum=0.0
+    )
     success_iou: float = parameter(
         0.7, "A clip that ends above earns 1, otherwise -1.", minimum=0.0, maximum=1.0
     )
     max_actions: int = parameter(20, "Most actions a frame.", minimum=1, maximum=100)
 
+    region: int = parameter(
+        193, "Side of the regions in pixels, of the form 16 n + 1.", minimum=113, maximum=513
+    )
     region_shift: float = parameter(
-        0.3, "Shift of the region around the target, in mean sides.", minimum=0.0, maximum=1.0
+        0.2, "Shift of the region around the target, in mean sides.", minimum=0.0, maximum=1.0
     )
     region_scale: float = parameter(
         0.2, "Scale of the region, +- share.", minimum=0.0, maximum=0.9

@@ -1,0 +1,250 @@
+"""ADNet: the box is moved by actions until the policy says stop; it learns its target on line.
+
+Yun et al., "Action-Decision Networks for Visual Tracking with Deep Reinforcement Learning", CVPR
+2017. Confidence is the network's probability that the final box shows the target. Below
+`lost_threshold` the target is looked for among random boxes around the last one, drawn farther
+with every frame of failure; if none of them is above the threshold the state is LOST and the box
+is frozen.
+
+Only the fully connected layers learn, from boxes of the first frame and of confident later ones.
+An update is done in slices of `steps_per_frame`, so that a frame's time is bounded.
+
+`adnet_fast` is the same with smaller budgets.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from visual_tracker.adnet.episode import run_episode
+from visual_tracker.adnet.history import empty_histories
+from visual_tracker.adnet.regions import boxes_in, region_around
+from visual_tracker.boxes import Box, BoxArray
+from visual_tracker.crops import CropFrame, channel_mean
+from visual_tracker.images import Image, size_of
+from visual_tracker.parameters import Applies, parameter
+from visual_tracker.trackers.base import Track, TrackState
+from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
+
+if TYPE_CHECKING:
+    from visual_tracker.models.policy_regions import EncodedRegion
+
+#: positives of this many latest frames are learned from after a failure (MDNet, section 3.3)
+_SHORT_TERM = 20
+
+#: spread of the first search after a failure, in mean sides, how it grows, and its largest
+_SEARCH_SPREAD, _SEARCH_GROWTH, _LARGEST_SPREAD = 0.6, 1.15, 1.5
+
+
+@dataclass(frozen=True)
+class AdnetParameters(OnlineParameters):
+    """Parameters of ADNet; the defaults were chosen on held-out training videos for `lite`."""
+
+    max_actions: int = parameter(20, "Most actions a frame.", minimum=1, maximum=100)
+    region: float = parameter(
+        3.2,
+        "Side of the region searched, in mean sides of the target.",
+        minimum=1.6,
+        maximum=8.0,
+    )
+    lost_threshold: float = parameter(
+        0.5,
+        "The target is looked for again, and if not found is lost, when the confidence falls below "
+        "this.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    search_boxes: int = parameter(
+        250, "Boxes among which a target that fails is looked for.", minimum=1, maximum=4096
+    )
+    largest_search: float = parameter(
+        5.4,
+        "Largest side of the region searched after failures, in mean sides of the target.",
+        minimum=1.6,
+        maximum=12.0,
+    )
+    initial_positives: int = parameter(
+        150, "Boxes of the first frame that show the target.", minimum=1, maximum=10000,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+    initial_negatives: int = parameter(
+        150, "Boxes of the first frame beside it.", minimum=1, maximum=10000,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+    initial_steps: int = parameter(
+        60, "Training steps at the first frame.", minimum=0, maximum=1000,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+    initial_rate: float = parameter(
+        1e-3, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
+    )
+    positives: int = parameter(
+        30, "Boxes of a confident frame that show the target.", minimum=1, maximum=10000
+    )
+    negatives: int = parameter(
+        15, "Boxes of a confident frame beside it.", minimum=1, maximum=10000
+    )
+    learn_threshold: float = parameter(
+        0.5, "Confidence above which a frame is learned from.", minimum=0.0, maximum=1.0
+    )
+    update_interval: int = parameter(
+        30, "Frames between two updates.", minimum=1, maximum=10000
+    )
+    update_steps: int = parameter(
+        10, "Training steps of an update.", minimum=0, maximum=1000
+    )
+    update_rate: float = parameter(1e-3, "Learning rate there.", minimum=0.0, maximum=1.0)
+    steps_per_frame: int = parameter(
+        2, "Most training steps a frame; an update takes several.", minimum=1, maximum=1000
+    )
+    batch: int = parameter(
+        32, "Positive boxes of a training step, and negative ones.", minimum=1, maximum=1024,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+    memory: int = parameter(
+        100, "Frames whose boxes are remembered.", minimum=1, maximum=10000,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AdnetFastParameters(AdnetParameters):
+    """Parameters of ADNet with smaller budgets."""
+
+
+class AdnetTracker(OnlineTracker):
+    """ADNet."""
+
+    name = "adnet"
+    kind = "adnet"
+    summary = "ADNet: moves the box by learned actions, learns on line (CPU, CUDA)"
+    parameters_class = AdnetParameters
+
+    def _init(self, image: Image, box: Box) -> None:
+        import torch
+
+        from visual_tracker.adnet.learning import PolicyObjective
+        from visual_tracker.online.bank import SampleBank
+        from visual_tracker.online.trainer import OnlineSettings, OnlineTrainer
+
+        parameters = self.parameters
+        self._rng = np.random.default_rng(parameters.seed)
+        self._padding = channel_mean(image)
+        self._histories = empty_histories(1)
+        self._failures = 0
+        self._frame = 0
+        self._head = copy.deepcopy(self.network.head).requires_grad_(True).eval()
+        self._bank = SampleBank(parameters.memory, parameters.memory)
+        generator = torch.Generator().manual_seed(parameters.seed)
+        settings = OnlineSettings(positives=parameters.batch, negatives=parameters.batch)
+        self._trainer = OnlineTrainer(
+            [(self._head.parameters(), 1.0)], PolicyObjective(self._head), settings, generator
+        )
+        region = self._encoded(image, box, parameters.region)
+        counts = parameters.initial_positives, parameters.initial_negatives
+        self._remember(region, box, counts, size_of(image))
+        self._start_update(parameters.initial_steps, parameters.initial_rate)
+        self._trainer.run()
+
+    def _track(self, image: Image, last: Track) -> Track:
+        parameters = self.parameters
+        self._frame += 1
+        region = self._encoded(image, last.box, parameters.region)
+        box, confidence = self._moved(region, last.box, size_of(image))
+        if confidence < parameters.lost_threshold:
+            region, box, confidence = self._search(image, last.box)
+        held = confidence >= parameters.lost_threshold
+        self._failures = 0 if held else self._failures + 1
+        if held and confidence > parameters.learn_threshold:
+            counts = parameters.positives, parameters.negatives
+            self._remember(region, box, counts, size_of(image))
+        self._learn()
+        if not held:
+            return Track(last.box, confidence, TrackState.LOST, region.frame.region)
+        return Track(box, confidence, TrackState.TRACKING, region.frame.region)
+
+    # Looking --------------------------------------------------------------------------------------
+
+    def _encoded(self, image: Image, box: Box, sides: float) -> EncodedRegion:
+        """The region of so many mean sides around a box."""
+        from visual_tracker.models.policy_regions import EncodedRegion
+
+        frame = region_around(np.array(box.xywh), region_size(sides), 1.0)
+        return EncodedRegion(self.network, image, frame, self._padding, self.device)
+
+    def _moved(
+        self, region: EncodedRegion, start: Box, image_size: tuple[int, int]
+    ) -> tuple[Box, float]:
+        """Where the policy moves a box to, and its confidence there."""
+        episode = run_episode(
+            region.policy(self._head),
+            np.array([start.xywh]),
+            self._histories,
+            image_size,
+            self.parameters.max_actions,
+        )
+        self._histories = episode.histories
+        return Box.from_xywh(*episode.boxes[0]), float(episode.confidences[0])
+
+    def _search(self, image: Image, last: Box) -> tuple[EncodedRegion, Box, float]:
+        """The most confident of random boxes around the last one."""
+        from visual_tracker.models.policy_regions import head_outputs
+        from visual_tracker.online.samplers import Spread, gaussian_boxes
+
+        parameters = self.parameters
+        farness = min(_LARGEST_SPREAD, _SEARCH_SPREAD * _SEARCH_GROWTH**self._failures)
+        sides = min(parameters.largest_search, 1.4 + 4 * farness)
+        region = self._encoded(image, last, sides)
+        boxes = gaussian_boxes(
+            self._rng, last, parameters.search_boxes, size_of(image), Spread(farness, 1.0)
+        )
+        histories = np.repeat(empty_histories(1), len(boxes), axis=0)
+        outputs = head_outputs(self._head, region.features(boxes), histories)
+        best = int(outputs.confidences.argmax())
+        self._histories = empty_histories(1)
+        return region, Box.from_xywh(*boxes[best]), float(outputs.confidences[best])
+
+    # Learning -------------------------------------------------------------------------------------
+
+    def _remember(
+        self, region: EncodedRegion, box: Box, counts: tuple[int, int], image_size: tuple[int, int]
+    ) -> None:
+        from visual_tracker.adnet.learning import draw_boxes, samples_of
+
+        drawn = draw_boxes(self._rng, box, *counts, image_size)
+        if len(drawn.positives) and len(drawn.negatives):
+            self._bank.add(self._frame, *samples_of(drawn, region.features))
+
+    def _learn(self) -> None:
+        """Begin an update when it is due, and do a slice of the one under way."""
+        parameters = self.parameters
+        failed = self._failures == 1
+        if failed or self._frame % parameters.update_interval == 0:
+            self._start_update(
+                parameters.update_steps, parameters.update_rate, _SHORT_TERM if failed else None
+            )
+        self._trainer.run(parameters.steps_per_frame)
+
+    def _start_update(self, steps: int, rate: float, frames: int | None = None) -> None:
+        positives, negatives = self._bank.positives(frames), self._bank.negatives(frames)
+        if steps and positives is not None and negatives is not None:
+            self._trainer.start(positives, negatives, steps, rate)
+
+
+class AdnetFastTracker(AdnetTracker):
+    """ADNet with smaller budgets."""
+
+    name = "adnet_fast"
+    summary = "ADNet with smaller budgets: at least four times faster (CPU, CUDA)"
+    parameters_class = AdnetFastParameters
+
+
+def region_size(sides: float) -> int:
+    """Pixels a side, of the form 16 n + 1, of a region of so many mean sides of the target."""
+    from visual_tracker.adnet.regions import CONTEXT, PATCH
+
+    return 16 * round(sides * PATCH / CONTEXT / 16) + 1
