@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,7 +27,20 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """
     if path.resolve().parent == FOLDER.resolve():
         check_packaged(path)
-    state = _read(path)
+    put_weights(network, _read(path), path)
+
+
+def put_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Put tensors that were read from a file into a network of the same shape.
+
+    Args:
+        network: changed in place.
+        state: every tensor of the network by name, and no other.
+        path: the file, for messages.
+
+    Raises:
+        WeightsError: if they do not fit.
+    """
     own = {
         name: value
         for name, value in network.state_dict().items()

@@ -8,6 +8,7 @@ from functools import partial
 from torch import nn
 
 from visual_tracker.models.alexnet import AlexNetSiamRpn
+from visual_tracker.models.mdnet import MdNet
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import LiteSiamRpn
 from visual_tracker.parameters import ParameterError
@@ -18,6 +19,8 @@ NETWORKS: dict[tuple[str, str], Callable[[], nn.Module]] = {
     ("siamrpn", "alexnet-otb"): AlexNetSiamRpn,
     ("siamrpn", "alexnet-big"): partial(AlexNetSiamRpn, scale=2),
     ("siamfc", "lite"): LiteSiamFc,
+    ("mdnet", "lite"): MdNet.lite,
+    ("mdnet", "vgg-m"): MdNet.vgg_m,
 }
 
 
@@ -25,7 +28,7 @@ def create_network(kind: str, name: str) -> nn.Module:
     """Make an untrained network.
 
     Args:
-        kind: "siamrpn" or "siamfc".
+        kind: "siamrpn", "siamfc" or "mdnet".
         name: of the network, like "lite".
 
     Raises:

@@ -63,3 +63,20 @@ def bin_weights(start: Tensor, length: Tensor, size: int, cells: int) -> Tensor:
     grid = torch.arange(cells, device=device, dtype=dtype)
     hats = (1 - (positions[..., None] - grid).abs()).clamp_(min=0)
     return torch.einsum("npsc,ns->npc", hats, shares)
+
+
+def pool_box(features: Tensor, box: Tensor, size: int) -> Tensor:
+    """The same box of each of many maps: one crop a candidate instead of one map for all.
+
+    Args:
+        features: (N, C, H, W).
+        box: (4,) as a row of :func:`roi_align`'s boxes.
+        size: bins a side.
+
+    Returns:
+        (N, C, size, size).
+    """
+    height, width = features.shape[2:]
+    rows = bin_weights(box[1:2], box[3:4], size, height)[0]
+    columns = bin_weights(box[0:1], box[2:3], size, width)[0]
+    return rows @ features @ columns.T

@@ -1,0 +1,1 @@
+"""MDNet's own maths: candidates' features, what is learned on line, box regression."""

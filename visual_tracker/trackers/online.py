@@ -1,0 +1,105 @@
+"""What the trackers that learn on line share: a frozen network, a seed, an end to each slice.
+
+Instances share the network's frozen part; what is learned of a target belongs to the instance.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+from visual_tracker.models.weights import WeightsError, packaged_weights
+from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
+from visual_tracker.trackers.torch_runtime import (
+    missing_libraries,
+    resolve_device,
+    weights_problem,
+)
+
+
+@dataclass(frozen=True)
+class OnlineParameters(Parameters):
+    """What every tracker that learns on line takes."""
+
+    network: str = parameter(
+        "lite", "Name of the network.", choices=("lite",), applies=Applies.AT_RESTART
+    )
+    weights: str = parameter(
+        "",
+        "Path of a weights file for the network; empty for the one in the package.",
+        applies=Applies.AT_RESTART,
+    )
+    threads: int = parameter(
+        1,
+        "CPU threads of PyTorch, in the whole process; more than one is slow on a busy machine.",
+        minimum=1,
+        maximum=256,
+        applies=Applies.AT_RESTART,
+    )
+    seed: int = parameter(
+        0,
+        "Seed of every random choice; the same images give the same boxes.",
+        minimum=0,
+        maximum=2**31 - 1,
+        applies=Applies.AT_NEXT_INIT,
+    )
+
+
+class OnlineTracker(Tracker):
+    """Base of the trackers that learn on line; a subclass gives its `kind` of network."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
+        super().__init__(parameters, device)
+        import torch
+
+        torch.set_num_threads(self.parameters.threads)
+        path = self.parameters.weights or packaged_weights(self.kind, self.parameters.network)
+        assert path is not None  # or unavailable_reason would have said so
+        try:
+            self.network = self._shared_network(Path(path))
+        except WeightsError as error:
+            raise TrackerUnavailableError(
+                f"tracker '{self.name}' cannot run here: {error}"
+            ) from None
+
+    @classmethod
+    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
+        """Say if torch is missing or no weights are given or packaged."""
+        chosen: Any = cls.parameters_class() if parameters is None else parameters
+        return missing_libraries() or weights_problem(cls.kind, chosen.network, chosen.weights)
+
+    @classmethod
+    @abstractmethod
+    def _load_network(cls, network: str, path: Path) -> Any:
+        """The network by name with the file's weights.
+
+        Raises:
+            WeightsError: if the file cannot be used.
+        """
+
+    def _shared_network(self, path: Path) -> Any:
+        """The network in use by another target, or the file loaded, frozen, on the device."""
+        import torch
+
+        key = (self.kind, self.parameters.network, path, self.device)
+        network = _NETWORKS.get(key)
+        if network is None:
+            network = self._load_network(self.parameters.network, path).eval()
+            network = network.requires_grad_(False).to(
+                self.device, memory_format=torch.channels_last
+            )
+            _NETWORKS[key] = network
+        return network
+
+    def _resolve_device(self, device: str) -> str:
+        return resolve_device(device)
+
+
+#: networks in use, by kind, name, file and device; one that no tracker holds any more is freed
+_NETWORKS: WeakValueDictionary[tuple[str, str, Path, str], Any] = WeakValueDictionary()

@@ -1,0 +1,61 @@
+"""What a tracker needs to run on torch: is it there, on which device, with which weights."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from visual_tracker.models.weights import packaged_weights
+from visual_tracker.trackers.base import TrackerUnavailableError
+
+_REQUIRED = ("torch", "safetensors")
+
+
+def missing_libraries() -> str | None:
+    """What to install before a network can run; None if nothing is missing."""
+    for module in _REQUIRED:
+        if importlib.util.find_spec(module) is None:
+            return f"install {module} (pip install 'visual_tracker[dl]')"
+    return None
+
+
+def weights_problem(kind: str, network: str, weights: str) -> str | None:
+    """Why there are no weights to load; None if there are.
+
+    Args:
+        kind: of network, like "mdnet".
+        network: its name, like "lite".
+        weights: the tracker's parameter: a path, or "" for those in the package.
+    """
+    if weights:
+        if not Path(weights).is_file():
+            return f"its parameter 'weights' names {weights}, which is no file"
+    elif packaged_weights(kind, network) is None:
+        return (
+            f"no weights of the network '{network}' come with the package; "
+            "set its parameter 'weights' to a file"
+        )
+    return None
+
+
+def resolve_device(device: str) -> str:
+    """The torch device to run on: "auto" is a GPU where there is one.
+
+    Raises:
+        TrackerUnavailableError: if there is no such device.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise TrackerUnavailableError(
+            f"device '{device}' was asked for, but torch sees no CUDA device; use cpu or auto"
+        )
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise TrackerUnavailableError(
+            f"there is no device '{device}'; use auto, cpu, cuda or cuda:N"
+        ) from None
+    return device
