@@ -88,9 +88,7 @@ def draw_boxes(
     return Drawn(shown, near.actions, beside, actions)
 
 
-def samples_of(
-    drawn: Drawn, describe: Callable[[BoxArray], Tensor]
-) -> tuple[Samples, Samples]:
+def samples_of(drawn: Drawn, describe: Callable[[BoxArray], Tensor]) -> tuple[Samples, Samples]:
     """Positive and negative samples of drawn boxes.
 
     Args:

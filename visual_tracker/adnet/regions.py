@@ -1,4 +1,4 @@
-"""The part of an image that is encoded around a box, at the scale that the policy was trained at."""
+"""The part of an image that is encoded around a box, at the scale that the policy learned at."""
 
 from __future__ import annotations
 

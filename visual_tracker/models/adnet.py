@@ -21,8 +21,9 @@ from torch.nn import functional
 
 from visual_tracker.adnet.actions import ACTIONS
 from visual_tracker.adnet.history import SIZE as HISTORY_SIZE
-from visual_tracker.adnet.regions import CONTEXT
+from visual_tracker.adnet.regions import CONTEXT, PATCH
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
+from visual_tracker.models.mdnet import VggMFeatures
 from visual_tracker.online.roi_align import roi_align
 
 
@@ -131,6 +132,32 @@ class LiteAdnet(PolicyNetwork):
     def frozen_parts(self) -> list[nn.Module]:
         """The trunk."""
         return [self.trunk]
+
+
+class VggAdnet(PolicyNetwork):
+    """The paper's: VGG-M's first three convolutions on a patch of 112 pixels for every box."""
+
+    feature_size = 512 * 3**2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = VggMFeatures()
+        self.head = PolicyHead(self.feature_size)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """The regions as they are."""
+        return image
+
+    def describe(self, encoded: Tensor, boxes: Tensor) -> Tensor:
+        """The last convolution's 3x3 cells of 1.4 times the box, resampled to 112x112."""
+        # pixel i is centred at i + .5
+        corner = boxes.new_tensor([0.5, 0.5, 0.0, 0.0])
+        patches = roi_align(encoded, with_context(boxes) - corner, PATCH)
+        return self.features.maps(patches)[0].flatten(1)
+
+    def frozen_parts(self) -> list[nn.Module]:
+        """All convolutions."""
+        return [self.features]
 
 
 def with_context(boxes: Tensor) -> Tensor:

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from visual_tracker.adnet.episode import run_episode
 from visual_tracker.adnet.history import empty_histories
-from visual_tracker.adnet.regions import boxes_in, region_around
-from visual_tracker.boxes import Box, BoxArray
-from visual_tracker.crops import CropFrame, channel_mean
+from visual_tracker.adnet.regions import region_around
+from visual_tracker.boxes import Box
+from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image, size_of
 from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.base import Track, TrackState
@@ -44,6 +45,12 @@ _SEARCH_SPREAD, _SEARCH_GROWTH, _LARGEST_SPREAD = 0.6, 1.15, 1.5
 class AdnetParameters(OnlineParameters):
     """Parameters of ADNet; the defaults were chosen on held-out training videos for `lite`."""
 
+    network: str = parameter(
+        "lite",
+        "lite comes with weights; vgg-m, the paper's, takes a file of yours by 'weights'.",
+        choices=("lite", "vgg-m"),
+        applies=Applies.AT_RESTART,
+    )
     max_actions: int = parameter(20, "Most actions a frame.", minimum=1, maximum=100)
     region: float = parameter(
         3.2,
@@ -91,12 +98,8 @@ class AdnetParameters(OnlineParameters):
     learn_threshold: float = parameter(
         0.5, "Confidence above which a frame is learned from.", minimum=0.0, maximum=1.0
     )
-    update_interval: int = parameter(
-        30, "Frames between two updates.", minimum=1, maximum=10000
-    )
-    update_steps: int = parameter(
-        10, "Training steps of an update.", minimum=0, maximum=1000
-    )
+    update_interval: int = parameter(30, "Frames between two updates.", minimum=1, maximum=10000)
+    update_steps: int = parameter(10, "Training steps of an update.", minimum=0, maximum=1000)
     update_rate: float = parameter(1e-3, "Learning rate there.", minimum=0.0, maximum=1.0)
     steps_per_frame: int = parameter(
         2, "Most training steps a frame; an update takes several.", minimum=1, maximum=1000
@@ -123,6 +126,15 @@ class AdnetTracker(OnlineTracker):
     kind = "adnet"
     summary = "ADNet: moves the box by learned actions, learns on line (CPU, CUDA)"
     parameters_class = AdnetParameters
+
+    @classmethod
+    def _load_network(cls, network: str, path: Path) -> Any:
+        from visual_tracker.models.loading import load_weights
+        from visual_tracker.models.networks import create_network
+
+        made = create_network(cls.kind, network)
+        load_weights(made, path)
+        return made
 
     def _init(self, image: Image, box: Box) -> None:
         import torch

@@ -110,7 +110,9 @@ class ClipMaker:
         raise DataError(f"{_TRIES} clips in a row cannot be read; check the data")
 
     def _draw(self, rng: np.random.Generator) -> Clip | None:
-        views = [view for _, view in self._tracks[rng.choice(len(self._shares), p=self._shares)].frames]
+        views = [
+            view for _, view in self._tracks[rng.choice(len(self._shares), p=self._shares)].frames
+        ]
         gap = min(int(rng.integers(1, self._recipe.max_gap + 1)), len(views) - 1)
         frames = min(self._recipe.clip_frames, (len(views) - 1) // gap + 1)
         start = int(rng.integers(0, len(views) - (frames - 1) * gap))

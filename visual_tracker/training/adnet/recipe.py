@@ -61,9 +61,7 @@ class AdnetRecipe(Parameters):
     region_shift: float = parameter(
         0.2, "Shift of the region around the target, in mean sides.", minimum=0.0, maximum=1.0
     )
-    region_scale: float = parameter(
-        0.2, "Scale of the region, +- share.", minimum=0.0, maximum=0.9
-    )
+    region_scale: float = parameter(0.2, "Scale of the region, +- share.", minimum=0.0, maximum=0.9)
     stretch: float = parameter(0.2, "Change of the aspect, +- share, in stills.", minimum=0.0)
     flip: float = parameter(0.5, "Mirrored images.", minimum=0.0, maximum=1.0)
     grey: float = parameter(0.1, "Grey images.", minimum=0.0, maximum=1.0)

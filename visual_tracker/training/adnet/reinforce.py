@@ -100,9 +100,7 @@ class ReinforceStage(Stage):
         ious = []
         for number in range(self.recipe.validation_scenes):
             clip = self._held_out.make(_VALIDATION_START + number)
-            played = play(
-                self.network, clip, 1, self._size, self.recipe.max_actions, most_probable
-            )
+            played = play(self.network, clip, 1, self._size, self.recipe.max_actions, most_probable)
             ious.append(float(overlaps(played.boxes, clip.last)[0]))
         success = np.mean(np.array(ious) > self.recipe.success_iou)
         return {

@@ -97,7 +97,8 @@ class SceneMaker:
         """A region around a box near the truth, and the truth in it."""
         recipe = self._recipe
         shift = recipe.region_shift * math.sqrt(truth[2] * truth[3])
-        moved = truth + [augment.spread(rng, shift), augment.spread(rng, shift), 0, 0]
+        moved = truth.copy()
+        moved[:2] += rng.uniform(-shift, shift, 2)
         scale = math.exp(augment.spread(rng, recipe.region_scale))
         frame = region_around(moved, self._size, scale)
         region = self._appearance(take_crop(image, frame, channel_mean(image)), rng)

@@ -63,14 +63,15 @@ class SupervisedStage(Stage):
         encoded = self.network.encode(_images(scenes))
         batches = [self._batch(scene, n) for scene, n in zip(scenes, numbers, strict=True)]
         features = torch.cat(
-            [self.network.describe(*pair) for pair in zip(encoded, (b.boxes for b in batches))]
+            [
+                self.network.describe(region, batch.boxes)
+                for region, batch in zip(encoded, batches, strict=True)
+            ]
         )
         joined = Batch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+        actions, classes = self.network.head(features, joined.histories)
         losses = supervised_loss(
-            *self.network.head(features, joined.histories),
-            joined.actions,
-            joined.classes,
-            joined.teaches_action,
+            actions, classes, joined.actions, joined.classes, joined.teaches_action
         )
         return {
             "loss": losses.total,

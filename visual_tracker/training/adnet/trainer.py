@@ -194,6 +194,4 @@ def rate_factor(step: int, recipe: AdnetRecipe) -> float:
     warmup = max(1, round(recipe.warmup * recipe.steps))
     progress = min(1.0, max(0.0, (step - warmup) / max(1, recipe.steps - warmup)))
     falling = 0.5 * (1 + math.cos(math.pi * progress))
-    return min(1.0, (step + 1) / warmup) * (
-        recipe.final_rate + (1 - recipe.final_rate) * falling
-    )
+    return min(1.0, (step + 1) / warmup) * (recipe.final_rate + (1 - recipe.final_rate) * falling)
