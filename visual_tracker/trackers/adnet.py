@@ -23,7 +23,7 @@ import numpy as np
 
 from visual_tracker.adnet.episode import run_episode
 from visual_tracker.adnet.history import empty_histories
-from visual_tracker.adnet.regions import region_around
+from visual_tracker.adnet.regions import CONTEXT, PATCH, region_around
 from visual_tracker.boxes import Box
 from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image, size_of
@@ -57,6 +57,12 @@ class AdnetParameters(OnlineParameters):
         "Side of the region searched, in mean sides of the target.",
         minimum=1.6,
         maximum=8.0,
+    )
+    resolution: float = parameter(
+        1.0,
+        "Scale at which the region is looked at; the target has 80 pixels a mean side at 1.",
+        minimum=0.4,
+        maximum=2.0,
     )
     lost_threshold: float = parameter(
         0.5,
@@ -116,7 +122,46 @@ class AdnetParameters(OnlineParameters):
 
 @dataclass(frozen=True)
 class AdnetFastParameters(AdnetParameters):
-    """Parameters of ADNet with smaller budgets."""
+    """Parameters of ADNet with smaller budgets; most of the time saved is the trunk's."""
+
+    max_actions: int = parameter(10, "Most actions a frame.", minimum=1, maximum=100)
+    region: float = parameter(
+        2.3,
+        "Side of the region searched, in mean sides of the target.",
+        minimum=1.6,
+        maximum=8.0,
+    )
+    resolution: float = parameter(
+        0.7,
+        "Scale at which the region is looked at; the target has 80 pixels a mean side at 1.",
+        minimum=0.4,
+        maximum=2.0,
+    )
+    search_boxes: int = parameter(
+        64, "Boxes among which a target that fails is looked for.", minimum=1, maximum=4096
+    )
+    largest_search: float = parameter(
+        3.8,
+        "Largest side of the region searched after failures, in mean sides of the target.",
+        minimum=1.6,
+        maximum=12.0,
+    )
+    initial_steps: int = parameter(
+        40, "Training steps at the first frame.", minimum=0, maximum=1000,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+    positives: int = parameter(
+        16, "Boxes of a confident frame that show the target.", minimum=1, maximum=10000
+    )
+    negatives: int = parameter(9, "Boxes of a confident frame beside it.", minimum=1, maximum=10000)
+    update_steps: int = parameter(5, "Training steps of an update.", minimum=0, maximum=1000)
+    steps_per_frame: int = parameter(
+        1, "Most training steps a frame; an update takes several.", minimum=1, maximum=1000
+    )
+    batch: int = parameter(
+        16, "Positive boxes of a training step, and negative ones.", minimum=1, maximum=1024,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
 
 
 class AdnetTracker(OnlineTracker):
@@ -185,7 +230,9 @@ class AdnetTracker(OnlineTracker):
         """The region of so many mean sides around a box."""
         from visual_tracker.models.policy_regions import EncodedRegion
 
-        frame = region_around(np.array(box.xywh), region_size(sides), 1.0)
+        resolution = self.parameters.resolution
+        size = region_size(sides, resolution)
+        frame = region_around(np.array(box.xywh), size, 1 / resolution)
         return EncodedRegion(self.network, image, frame, self._padding, self.device)
 
     def _moved(
@@ -232,10 +279,11 @@ class AdnetTracker(OnlineTracker):
             self._bank.add(self._frame, *samples_of(drawn, region.features))
 
     def _learn(self) -> None:
-        """Begin an update when it is due, and do a slice of the one under way."""
+        """Begin an update when it is due and none is under way, and do a slice of it."""
         parameters = self.parameters
         failed = self._failures == 1
-        if failed or self._frame % parameters.update_interval == 0:
+        due = failed or self._frame % parameters.update_interval == 0
+        if due and not self._trainer.steps_left:
             self._start_update(
                 parameters.update_steps, parameters.update_rate, _SHORT_TERM if failed else None
             )
@@ -255,8 +303,6 @@ class AdnetFastTracker(AdnetTracker):
     parameters_class = AdnetFastParameters
 
 
-def region_size(sides: float) -> int:
+def region_size(sides: float, resolution: float) -> int:
     """Pixels a side, of the form 16 n + 1, of a region of so many mean sides of the target."""
-    from visual_tracker.adnet.regions import CONTEXT, PATCH
-
-    return 16 * round(sides * PATCH / CONTEXT / 16) + 1
+    return 16 * max(1, round(sides * resolution * PATCH / CONTEXT / 16)) + 1
