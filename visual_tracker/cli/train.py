@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from visual_tracker.cli.options import parse_settings
+from visual_tracker.models.weights import WeightsError
 from visual_tracker.sources import SourceError
 from visual_tracker.trackers import TrackerUnavailableError
+from visual_tracker.trackers.torch_runtime import resolve_device
 
 if TYPE_CHECKING:
     from visual_tracker.training.recipe import Recipe
@@ -20,7 +22,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["siamfc", "siamrpn"]))
+@click.argument("kind", type=click.Choice(["mdnet", "siamfc", "siamrpn"]))
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option(
     "--data", "folders", multiple=True, required=True, type=_FOLDER,
@@ -56,7 +58,7 @@ def command(
     """Train the network of KIND on boxed videos and stills.
 
     Interrupt it at any time; the same command goes on from the last checkpoint. Under torchrun it
-    trains on several GPUs.
+    trains on several GPUs (siamrpn, siamfc). mdnet learns from videos alone, with its trunk frozen.
 
     \b
     Examples:
@@ -77,6 +79,9 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     try:
+        if kind == "mdnet":
+            _train_mdnet(network, folders, output, initial, settings, device)
+            return
         machine = trainer.Machine.from_environment(device, workers)
         training = run.prepare(
             kind,
@@ -88,12 +93,32 @@ def command(
             int(image_memory * 2**30),
             initial,
         )
-    except (trainer.CheckpointError, PretrainedError) as error:
+    except (trainer.CheckpointError, PretrainedError, WeightsError) as error:
         raise SourceError(str(error)) from None
     training.run()
     if machine.rank == 0:
         run.save_weights(training, output / run.WEIGHTS)
         click.echo(f"weights: {output / run.WEIGHTS}")
+
+
+def _train_mdnet(
+    network: str,
+    folders: tuple[Path, ...],
+    output: Path,
+    initial: Path | None,
+    settings: tuple[str, ...],
+    device: str,
+) -> None:
+    from visual_tracker.training import run
+    from visual_tracker.training.mdnet.recipe import MdNetRecipe
+    from visual_tracker.training.mdnet.run import prepare
+
+    recipe = MdNetRecipe.from_mapping(parse_settings(MdNetRecipe, settings))
+    collection = run.read_collections(folders)
+    training = prepare(network, collection, recipe, output, resolve_device(device), initial)
+    training.run()
+    training.export(output / run.WEIGHTS)
+    click.echo(f"weights: {output / run.WEIGHTS}")
 
 
 def read_recipe(settings: tuple[str, ...]) -> Recipe:

@@ -22,18 +22,21 @@ class CrossEntropy:
 
     Args:
         classifier: what learns.
+        target: which of its targets.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, target: int = 0) -> None:
         self._classifier = classifier
+        self._target = target
 
     def score(self, features: Tensor) -> Tensor:
         """Margin of the target's logit, (N,)."""
-        return self._classifier.margin(features)
+        return self._classifier.margin(features, self._target)
 
     def loss(self, positives: Samples, negatives: Samples) -> tuple[Tensor, Tensor]:
         """Mean over the batch, and the margins of the negatives."""
-        logits = self._classifier(torch.cat([positives.features, negatives.features]))
+        features = torch.cat([positives.features, negatives.features])
+        logits = self._classifier(features, self._target)
         labels = torch.cat([positives.labels, negatives.labels])
         margins = (logits[:, 1] - logits[:, 0])[len(positives) :]
         return functional.cross_entropy(logits, labels), margins

@@ -185,9 +185,9 @@ class SeededDropout(nn.Module):
         kept = torch.rand(x.shape, generator=self._generator, device=x.device) >= DROP_OUT
         return x * kept / (1 - DROP_OUT)
 
-    def state(self) -> Tensor | None:
-        """The generator's state, None before the first use; for checkpoints."""
-        return None if self._generator is None else self._generator.get_state()
+    def reseed(self, seed: int) -> None:
+        """Start anew with another seed."""
+        self._seed, self._generator = seed, None
 
 
 class Classifier(nn.Module):
@@ -214,9 +214,9 @@ class Classifier(nn.Module):
         logits: Tensor = self.fc6[target](self.dropout(x))
         return logits
 
-    def margin(self, features: Tensor) -> Tensor:
+    def margin(self, features: Tensor, target: int = 0) -> Tensor:
         """Target's logit minus the background's, (N,)."""
-        logits = self(features)
+        logits = self(features, target)
         return logits[:, 1] - logits[:, 0]
 
     @property

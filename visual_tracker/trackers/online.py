@@ -59,6 +59,8 @@ class OnlineTracker(Tracker):
         import torch
 
         torch.set_num_threads(self.parameters.threads)
+        # torch loads much of itself with its first optimiser, which no stream should wait for
+        torch.optim.SGD([torch.zeros(1)], lr=0.0)
         path = self.parameters.weights or packaged_weights(self.kind, self.parameters.network)
         assert path is not None  # or unavailable_reason would have said so
         try:

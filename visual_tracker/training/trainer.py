@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
+from visual_tracker.parameters import Parameters
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import SampleMaker
 from visual_tracker.training.schedule import rate_factor, release_steps
@@ -351,7 +352,7 @@ class Trainer:
         self.average, self.step = state["average"], state["step"]
 
 
-def changed_settings(saved: dict[str, Any], recipe: Recipe) -> list[str]:
+def changed_settings(saved: dict[str, Any], recipe: Parameters) -> list[str]:
     """Settings of a saved recipe that differ from this one's, as ``name: old -> new``."""
     return [
         f"{name}: {saved.get(name)} -> {value}"

@@ -1,0 +1,1 @@
+"""Multi-domain training of MDNet's shared layers: one classifier a video."""

@@ -1,0 +1,109 @@
+"""One multi-domain training run, put together from folders, names and a recipe."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from visual_tracker.models.efficientnet_lite import load_imagenet_state
+from visual_tracker.models.mdnet import LiteFeatures, MdNet
+from visual_tracker.models.mdnet_release import load_mdnet
+from visual_tracker.models.networks import create_network
+from visual_tracker.training.data import Collection, DataError
+from visual_tracker.training.images import ImageStore
+from visual_tracker.training.mdnet.domains import Domain, DomainSampler, map_domain
+from visual_tracker.training.mdnet.recipe import MdNetRecipe
+from visual_tracker.training.mdnet.trainer import DomainTrainer
+from visual_tracker.training.pairs import split_tracks
+from visual_tracker.training.recipe import names
+
+log = logging.getLogger(__name__)
+
+#: frames of a video below which it is no domain
+_MIN_FRAMES = 4
+
+
+def prepare(
+    network_name: str,
+    collection: Collection,
+    recipe: MdNetRecipe,
+    output: Path,
+    device: str,
+    initial: Path | None = None,
+) -> DomainTrainer:
+    """Make the trainer of a run, resumed where `output` holds a checkpoint.
+
+    Args:
+        network_name: "lite" or "vgg-m".
+        collection: the data; stills are not used, for a domain is a video.
+        recipe: everything else that the result depends on.
+        output: folder for checkpoint, log and weights.
+        device: torch device.
+        initial: weights to start from: for `lite` instead of ImageNet's, of any network with the
+            same trunk; for `vgg-m` imagenet-vgg-m.mat or a file of the release.
+
+    Raises:
+        DataError, PretrainedError, CheckpointError, WeightsError, ParameterError: what they say.
+    """
+    torch.manual_seed(recipe.seed)
+    network = create_network("mdnet", network_name)
+    assert isinstance(network, MdNet)
+    _initialize(network, initial)
+    network = network.eval().to(device, memory_format=torch.channels_last)
+    network.features.requires_grad_(False)
+    training, held_out = split_tracks(
+        [track for track in collection.tracks if len(track.frames) >= _MIN_FRAMES],
+        recipe.validation_share,
+        names(recipe.light_videos),
+    )
+    if not training:
+        raise DataError(f"there are no videos of {_MIN_FRAMES} frames or more to train on")
+    log.info("held out: %s", ", ".join(track.name for track in held_out))
+    images = ImageStore()
+    domains = [map_domain(track, images, network.features, recipe, device) for track in training]
+    validation = [map_domain(track, images, network.features, recipe, device) for track in held_out]
+    if isinstance(network.features, LiteFeatures):
+        _standardize(network.features, domains, recipe, device)
+    trainer = DomainTrainer(network, domains, validation, recipe, output, device)
+    if trainer.resume():
+        log.info("resumed at cycle %d", trainer.cycle)
+    return trainer
+
+
+def _initialize(network: MdNet, initial: Path | None) -> None:
+    features = network.features
+    if not isinstance(features, LiteFeatures):
+        if initial is None:
+            raise DataError("vgg-m starts from imagenet-vgg-m.mat; name it with --initial")
+        load_mdnet(network, initial)
+    elif initial is None:
+        features.trunk.load_imagenet(load_imagenet_state())
+    else:
+        trunk = {
+            name.split("trunk.", 1)[1]: value.float()
+            for name, value in load_file(initial).items()
+            if "trunk." in name
+        }
+        missing = features.trunk.state_dict().keys() - trunk.keys()
+        if missing:
+            raise DataError(f"{initial} holds no trunk of EfficientNet-Lite0 (no {min(missing)})")
+        features.trunk.load_state_dict(trunk)
+        log.info("trunk taken from %s", initial)
+
+
+def _standardize(
+    features: LiteFeatures, domains: list[Domain], recipe: MdNetRecipe, device: str
+) -> None:
+    """Give every channel mean 0 and deviation 1 over boxes of all training videos."""
+    features.mean.zero_()
+    features.deviation.fill_(1.0)
+    sampler = DomainSampler(features, recipe, device)
+    rng = np.random.default_rng(recipe.seed)
+    drawn = [samples.features for d in domains for samples in sampler.draw(d, rng)]
+    values = torch.cat(drawn).transpose(0, 1).flatten(1)
+    features.mean.copy_(values.mean(dim=1))
+    features.deviation.copy_(values.std(dim=1).clamp(min=1e-3))
