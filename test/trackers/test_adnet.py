@@ -7,16 +7,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from test.fakes import textured_square  # noqa: E402
-from visual_tracker.boxes import Box  # noqa: E402
-from visual_tracker.trackers import (  # noqa: E402
+from test.fakes import textured_square
+from visual_tracker.boxes import Box
+from visual_tracker.trackers import (
     Track,
     Tracker,
     TrackerUnavailableError,
     TrackState,
     create_tracker,
 )
-from visual_tracker.trackers.adnet import (  # noqa: E402
+from visual_tracker.trackers.adnet import (
     AdnetFastParameters,
     AdnetParameters,
     region_size,
@@ -93,14 +93,18 @@ def test_learning_takes_a_slice_a_frame() -> None:
     assert left == [0, 3, 1, 0, 0][: len(left)] or left[:4] == [0, 3, 1, 3]
 
 
-def test_the_head_of_one_target_does_not_touch_the_other() -> None:
+def test_two_targets_share_the_network_and_do_not_disturb_each_other() -> None:
     images, boxes = textured_square(4)
-    first = create_tracker("adnet_fast", "cpu", **SHORT)
-    alone = run(first, 4)
-    other = create_tracker("adnet_fast", "cpu", **SHORT)
+    first, other = (create_tracker("adnet_fast", "cpu", **SHORT) for _ in range(2))
     assert other.network is first.network  # type: ignore[attr-defined]
-    other.init(images[1], Box(100, 20, 30, 60))
-    assert run(first, 4) == alone
+    alone = run(first, 4)
+    first.init(images[0], boxes[0])
+    other.init(images[0], Box(100, 20, 30, 60))
+    together = []
+    for image in images[1:]:
+        together.append(first.track(image))
+        other.track(image)
+    assert together == alone
 
 
 def test_fast_has_smaller_budgets() -> None:

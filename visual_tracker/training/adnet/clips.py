@@ -161,9 +161,12 @@ def play(
     actions: list[IntArray] = []
     indices: list[IntArray] = []
     padding = channel_mean(clip.images[0])
+    device = next(network.parameters()).device
     for image in clip.images[1:]:
         seen: list[Tensor] = []
-        region = EncodedRegion(network, image, region_around(boxes.mean(axis=0), size), padding)
+        region = EncodedRegion(
+            network, image, region_around(boxes.mean(axis=0), size), padding, str(device)
+        )
         episode = run_episode(
             region.policy(network.head, seen), boxes, histories, size_of(image), max_actions, choose
         )
@@ -175,8 +178,8 @@ def play(
         indices += [step.indices for step in episode.steps]
     return Played(
         torch.cat(features),
-        torch.from_numpy(encode_histories(np.concatenate(states))),
-        torch.from_numpy(np.concatenate(actions)),
+        torch.from_numpy(encode_histories(np.concatenate(states))).to(device),
+        torch.from_numpy(np.concatenate(actions)).to(device),
         np.concatenate(indices),
         boxes,
     )

@@ -62,7 +62,7 @@ class ReinforceStage(Stage):
     def losses(self, step: int) -> dict[str, Tensor]:
         """The policy's loss over some clips, and the supervised one."""
         recipe = self.recipe
-        supervised = torch.zeros(())
+        supervised = torch.zeros((), device=self.device)
         if recipe.supervised_weight > 0:
             supervised = self._supervised.losses(step)["loss"]
         self.network.eval()
@@ -78,7 +78,7 @@ class ReinforceStage(Stage):
             features.append(played.features)
             histories.append(played.histories)
             actions.append(played.actions)
-            gains.append(torch.from_numpy(gain).float())
+            gains.append(torch.from_numpy(gain).float().to(self.device))
             values.append(value)
         logits, _ = self.network.head(torch.cat(features), torch.cat(histories))
         plays = recipe.clips * recipe.runs

@@ -39,6 +39,7 @@ def prepare(
     collection: Collection,
     recipe: AdnetRecipe,
     output: Path,
+    device: str,
     image_budget: int,
     initial: Path | None = None,
 ) -> PolicyTrainer:
@@ -50,6 +51,7 @@ def prepare(
         collection: the data.
         recipe: everything else that the result depends on.
         output: folder for checkpoint and log.
+        device: torch device.
         image_budget: bytes of decoded images to keep in memory.
         initial: weights of an earlier run, which the stage "reinforce" needs; or, for `vgg-m`, a
             released file with VGG-M's convolutions.
@@ -61,7 +63,7 @@ def prepare(
     network = create_network("adnet", network_name)
     assert isinstance(network, PolicyNetwork)
     _initialize(network, stage, initial)
-    network.to(memory_format=torch.channels_last)
+    network.to(device, memory_format=torch.channels_last)
     made = _make_stage(stage, network, collection, recipe, ImageStore(image_budget))
     trainer = PolicyTrainer(made, output)
     if trainer.resume():
@@ -72,7 +74,7 @@ def prepare(
 def save_weights(trainer: PolicyTrainer, path: Path) -> None:
     """Write the weights in half precision (safetensors)."""
     state = trainer.stage.network.state_dict()
-    save_file({name: value.half().contiguous() for name, value in state.items()}, path)
+    save_file({name: value.half().cpu().contiguous() for name, value in state.items()}, path)
 
 
 def _initialize(network: PolicyNetwork, stage: str, initial: Path | None) -> None:

@@ -60,7 +60,7 @@ class SupervisedStage(Stage):
             part.eval()
         numbers = range(step * self.recipe.scenes, (step + 1) * self.recipe.scenes)
         scenes = [self._scenes.make(number) for number in numbers]
-        encoded = self.network.encode(_images(scenes))
+        encoded = self.network.encode(self._images(scenes))
         batches = [self._batch(scene, n) for scene, n in zip(scenes, numbers, strict=True)]
         features = torch.cat(
             [
@@ -81,7 +81,13 @@ class SupervisedStage(Stage):
 
     def _batch(self, scene: Scene, number: int) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, number, 1])
-        return labelled_boxes(scene.truth, scene.image.shape[1], self.recipe, rng)
+        batch = labelled_boxes(scene.truth, scene.image.shape[1], self.recipe, rng)
+        return Batch(*(part.to(self.device) for part in batch))
+
+    def _images(self, scenes: list[Scene]) -> Tensor:
+        """Regions as a batch (B, 3, S, S)."""
+        batch = torch.from_numpy(np.stack([scene.image for scene in scenes])).to(self.device)
+        return batch.float().contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -100,18 +106,21 @@ class SupervisedStage(Stage):
 
     def _measures(self, scene: Scene, number: int) -> tuple[float, float, float]:
         network, size = self.network, scene.image.shape[1]
-        encoded = network.encode(_images([scene]))[0]
+        encoded = network.encode(self._images([scene]))[0]
         batch = self._batch(scene, number)
         actions, classes = network.head(network.describe(encoded, batch.boxes), batch.histories)
         right = (actions.argmax(dim=1) == batch.actions)[batch.teaches_action]
+        near = batch.teaches_action.cpu().numpy()
         rng = np.random.default_rng([self.recipe.seed, number, 1])
         states = training_states(scene.truth, size, self.recipe, rng)
         episode = run_episode(
             lambda boxes, histories: head_outputs(
-                network.head, network.describe(encoded, torch.from_numpy(boxes).float()), histories
+                network.head,
+                network.describe(encoded, torch.from_numpy(boxes).float().to(self.device)),
+                histories,
             ),
-            states.boxes[batch.teaches_action.numpy()],
-            states.histories[batch.teaches_action.numpy()],
+            states.boxes[near],
+            states.histories[near],
             (size, size),
             self.recipe.max_actions,
         )
@@ -120,9 +129,3 @@ class SupervisedStage(Stage):
             float((classes.argmax(dim=1) == batch.classes).float().mean()),
             float(overlaps(episode.boxes, scene.truth).mean()),
         )
-
-
-def _images(scenes: list[Scene]) -> Tensor:
-    """Regions as a batch (B, 3, S, S)."""
-    batch = torch.from_numpy(np.stack([scene.image for scene in scenes])).float()
-    return batch.contiguous(memory_format=torch.channels_last)

@@ -40,6 +40,11 @@ class Stage(ABC):
         self.network = network
         self.recipe = recipe
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
     @abstractmethod
     def parameters(self) -> list[nn.Parameter]:
         """What is trained."""
@@ -165,7 +170,9 @@ class PolicyTrainer:
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(
+                path, map_location=self.stage.device, weights_only=True
+            )
             if state["network"].keys() == self.stage.network.state_dict().keys():
                 return state
         except Exception as error:  # torch's reader raises whatever rubbish leads it to
