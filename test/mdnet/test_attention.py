@@ -51,7 +51,9 @@ class Scores(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(36, 16), nn.Softplus(), nn.Linear(16, 2))
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(36, 16), nn.Softplus(), nn.Linear(16, 2)
+        )
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.layers(inputs)

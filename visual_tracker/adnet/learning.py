@@ -6,7 +6,7 @@ there, or `NO_ACTION` where the box is too far from the target for an action to 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from visual_tracker.adnet.history import SIZE
 from visual_tracker.adnet.labels import TARGET_IOU, label_boxes
-from visual_tracker.boxes import Box, BoxArray
+from visual_tracker.boxes import Box, BoxArray, overlaps
 from visual_tracker.models.adnet import PolicyHead
 from visual_tracker.online.bank import Samples
 from visual_tracker.online.samplers import (
@@ -34,6 +34,9 @@ POSITIVE_SPREAD = Spread(0.12, 1.5)
 
 #: around the target, for samples beside it; evenly
 NEGATIVE_SPREAD = Spread(1.0, 5.0)
+
+#: around other places of the first image
+FAR_SPREAD = Spread(0.6, 5.0)
 
 #: boxes that overlap the target more are no negative samples
 NEGATIVE_IOU = 0.5
@@ -70,19 +73,20 @@ def draw_boxes(
     Args:
         rng: of all choices.
         box: the target.
-        positives: boxes with an IoU of .7 or more; fewer if so few turn up.
+        positives: boxes with an IoU of .7 or more, the target's own first; fewer if so few turn up.
         negatives: boxes with an IoU of .5 or less; likewise.
         image_size: width and height in pixels.
     """
     shown = draw_overlapping(
         lambda count: gaussian_boxes(rng, box, count, image_size, POSITIVE_SPREAD),
-        box, positives, TARGET_IOU, 1.0,
+        box, positives - 1, TARGET_IOU, 1.0,
     )  # fmt: skip
     beside = draw_overlapping(
         lambda count: uniform_boxes(rng, box, count, image_size, NEGATIVE_SPREAD),
         box, negatives, 0.0, NEGATIVE_IOU,
     )  # fmt: skip
     truth = np.array(box.xywh)
+    shown = np.concatenate([truth[None], shown])
     near, far = label_boxes(shown, truth), label_boxes(beside, truth)
     actions = np.where(far.ious >= LEAST_IOU, far.actions, NO_ACTION)
     return Drawn(shown, near.actions, beside, actions)
@@ -102,6 +106,44 @@ def samples_of(drawn: Drawn, describe: Callable[[BoxArray], Tensor]) -> tuple[Sa
         for actions in (drawn.positive_actions, drawn.negative_actions)
     ]
     return Samples(features[:count], labels[0]), Samples(features[count:], labels[1])
+
+
+def far_boxes(
+    rng: np.random.Generator, box: Box, place: BoxArray, count: int, image_size: tuple[int, int]
+) -> BoxArray:
+    """Boxes around another place of the image that hardly overlap the target.
+
+    Args:
+        rng: of all choices.
+        box: the target.
+        place: (4,) the middle of the boxes.
+        count: how many; fewer if so few turn up.
+        image_size: width and height in pixels.
+
+    Returns:
+        (n, 4).
+    """
+    middle = Box.from_xywh(*place)
+    boxes = uniform_boxes(rng, middle, count, image_size, FAR_SPREAD)
+    return boxes[overlaps(boxes, np.array(box.xywh)) <= LEAST_IOU]
+
+
+def far_samples(features: Tensor) -> Samples:
+    """Negative samples of boxes that teach no action; features (N, F)."""
+    labels = torch.full((len(features),), NO_ACTION, dtype=torch.int64, device=features.device)
+    return Samples(features, labels)
+
+
+def joined(groups: Sequence[Samples | None]) -> Samples:
+    """Samples of several groups, in order; None stands for an empty one.
+
+    Args:
+        groups: at least one that is not None.
+    """
+    given = [group for group in groups if group is not None]
+    return Samples(
+        torch.cat([group.features for group in given]), torch.cat([group.labels for group in given])
+    )
 
 
 class PolicyObjective:

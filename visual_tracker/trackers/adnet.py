@@ -33,6 +33,7 @@ from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
 
 if TYPE_CHECKING:
     from visual_tracker.models.policy_regions import EncodedRegion
+    from visual_tracker.online.bank import Samples
 
 #: positives of this many latest frames are learned from after a failure (MDNet, section 3.3)
 _SHORT_TERM = 20
@@ -87,6 +88,10 @@ class AdnetParameters(OnlineParameters):
     initial_negatives: int = parameter(
         150, "Boxes of the first frame beside it.", minimum=1, maximum=10000,
         applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+    far_regions: int = parameter(
+        4, "Other places of the first image whose boxes are learned as background.", minimum=0,
+        maximum=32, applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
     initial_steps: int = parameter(
         60, "Training steps at the first frame.", minimum=0, maximum=1000,
@@ -197,13 +202,13 @@ class AdnetTracker(OnlineTracker):
         self._head = copy.deepcopy(self.network.head).requires_grad_(True).eval()
         self._bank = SampleBank(parameters.memory, parameters.memory)
         generator = torch.Generator().manual_seed(parameters.seed)
-        settings = OnlineSettings(positives=parameters.batch, negatives=parameters.batch)
+        settings = OnlineSettings(
+            positives=parameters.batch, negatives=parameters.batch, pool=4 * parameters.batch
+        )
         self._trainer = OnlineTrainer(
             [(self._head.parameters(), 1.0)], PolicyObjective(self._head), settings, generator
         )
-        region = self._encoded(image, box, parameters.region)
-        counts = parameters.initial_positives, parameters.initial_negatives
-        self._remember(region, box, counts, size_of(image))
+        self._first = self._first_samples(image, box)
         self._start_update(parameters.initial_steps, parameters.initial_rate)
         self._trainer.run()
 
@@ -218,7 +223,7 @@ class AdnetTracker(OnlineTracker):
         self._failures = 0 if held else self._failures + 1
         if held and confidence > parameters.learn_threshold:
             counts = parameters.positives, parameters.negatives
-            self._remember(region, box, counts, size_of(image))
+            self._bank.add(self._frame, *self._samples(region, box, counts, size_of(image)))
         self._learn()
         if not held:
             return Track(last.box, confidence, TrackState.LOST, region.frame.region)
@@ -269,14 +274,33 @@ class AdnetTracker(OnlineTracker):
 
     # Learning -------------------------------------------------------------------------------------
 
-    def _remember(
+    def _first_samples(self, image: Image, box: Box) -> tuple[Samples, Samples]:
+        """Positives of the first frame; negatives of it, other places among them."""
+        from visual_tracker.adnet.learning import far_boxes, far_samples, joined
+        from visual_tracker.online.samplers import Spread, whole_image_boxes
+
+        parameters, image_size = self.parameters, size_of(image)
+        region = self._encoded(image, box, parameters.region)
+        counts = parameters.initial_positives, parameters.initial_negatives
+        positives, near = self._samples(region, box, counts, image_size)
+        negatives = [near]
+        places = whole_image_boxes(
+            self._rng, box, parameters.far_regions, image_size, Spread(0.0, 1.0)
+        )
+        for place in places:
+            region = self._encoded(image, Box.from_xywh(*place), parameters.region)
+            count = -(-parameters.initial_negatives // len(places))
+            boxes = far_boxes(self._rng, box, place, count, image_size)
+            negatives.append(far_samples(region.features(boxes)))
+        return positives, joined(negatives)
+
+    def _samples(
         self, region: EncodedRegion, box: Box, counts: tuple[int, int], image_size: tuple[int, int]
-    ) -> None:
+    ) -> tuple[Samples, Samples]:
+        """So many positives and negatives around the target."""
         from visual_tracker.adnet.learning import draw_boxes, samples_of
 
-        drawn = draw_boxes(self._rng, box, *counts, image_size)
-        if len(drawn.positives) and len(drawn.negatives):
-            self._bank.add(self._frame, *samples_of(drawn, region.features))
+        return samples_of(draw_boxes(self._rng, box, *counts, image_size), region.features)
 
     def _learn(self) -> None:
         """Begin an update when it is due and none is under way, and do a slice of it."""
@@ -284,14 +308,17 @@ class AdnetTracker(OnlineTracker):
         failed = self._failures == 1
         due = failed or self._frame % parameters.update_interval == 0
         if due and not self._trainer.steps_left:
-            self._start_update(
-                parameters.update_steps, parameters.update_rate, _SHORT_TERM if failed else None
-            )
+            frames = _SHORT_TERM if failed else None
+            self._start_update(parameters.update_steps, parameters.update_rate, frames)
         self._trainer.run(parameters.steps_per_frame)
 
     def _start_update(self, steps: int, rate: float, frames: int | None = None) -> None:
-        positives, negatives = self._bank.positives(frames), self._bank.negatives(frames)
-        if steps and positives is not None and negatives is not None:
+        """Begin an update from the first frame and the last ones (None: all remembered)."""
+        from visual_tracker.adnet.learning import joined
+
+        positives = joined([self._first[0], self._bank.positives(frames)])
+        negatives = joined([self._first[1], self._bank.negatives(frames)])
+        if steps and len(negatives):  # around a box as large as the image there may be none
             self._trainer.start(positives, negatives, steps, rate)
 
 
