@@ -54,8 +54,8 @@ class AdnetParameters(OnlineParameters):
     )
     max_actions: int = parameter(20, "Most actions a frame.", minimum=1, maximum=100)
     region: float = parameter(
-        3.2,
-        "Side of the region searched, in mean sides of the target.",
+        5.4,
+        "Side of the region encoded a frame, in mean sides of the target; most of the time.",
         minimum=1.6,
         maximum=8.0,
     )
@@ -83,7 +83,7 @@ class AdnetParameters(OnlineParameters):
     )
     largest_search: float = parameter(
         5.4,
-        "Largest side of the region searched after failures, in mean sides of the target.",
+        "Largest side of the region encoded after failures, if that is more.",
         minimum=1.6,
         maximum=12.0,
     )
@@ -141,7 +141,7 @@ class AdnetFastParameters(AdnetParameters):
     max_actions: int = parameter(10, "Most actions a frame.", minimum=1, maximum=100)
     region: float = parameter(
         1.8,
-        "Side of the region searched, in mean sides of the target.",
+        "Side of the region encoded a frame, in mean sides of the target; most of the time.",
         minimum=1.6,
         maximum=8.0,
     )
@@ -150,7 +150,7 @@ class AdnetFastParameters(AdnetParameters):
     )
     largest_search: float = parameter(
         3.8,
-        "Largest side of the region searched after failures, in mean sides of the target.",
+        "Largest side of the region encoded after failures, if that is more.",
         minimum=1.6,
         maximum=12.0,
     )
@@ -225,7 +225,7 @@ class AdnetTracker(OnlineTracker):
         box, confidence = self._moved(region, last.box, size_of(image))
         held = confidence >= parameters.lost_threshold
         if not held:
-            region, box, confidence = self._search(image, last.box)
+            region, box, confidence = self._search(image, region, last.box)
             held = confidence >= parameters.found_threshold
         self._failures = 0 if held else self._failures + 1
         remembers = self._frame % parameters.learn_interval == 0
@@ -262,15 +262,21 @@ class AdnetTracker(OnlineTracker):
         self._histories = episode.histories
         return Box.from_xywh(*episode.boxes[0]), float(episode.confidences[0])
 
-    def _search(self, image: Image, last: Box) -> tuple[EncodedRegion, Box, float]:
-        """Where the policy moves the most confident of random boxes around the last one."""
+    def _search(
+        self, image: Image, region: EncodedRegion, last: Box
+    ) -> tuple[EncodedRegion, Box, float]:
+        """Where the policy moves the most confident of random boxes around the last one.
+
+        A larger region is encoded if the one at hand does not show them all.
+        """
         from visual_tracker.models.policy_regions import head_outputs
         from visual_tracker.online.samplers import Spread, gaussian_boxes
 
         parameters = self.parameters
         farness = min(_LARGEST_SPREAD, _SEARCH_SPREAD * _SEARCH_GROWTH**self._failures)
         sides = min(parameters.largest_search, 1.4 + 4 * farness)
-        region = self._encoded(image, last, sides)
+        if sides > parameters.region:
+            region = self._encoded(image, last, sides)
         boxes = gaussian_boxes(
             self._rng, last, parameters.search_boxes, size_of(image), Spread(farness, 1.0)
         )
