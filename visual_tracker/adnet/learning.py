@@ -32,8 +32,8 @@ NO_ACTION = -1
 #: around the target, for samples that show it: translation in mean sides, scale as power of 1.05
 POSITIVE_SPREAD = Spread(0.12, 1.5)
 
-#: around the target, for samples beside it; evenly. Without much smaller and larger boxes among them
-#: a part of the target was taken for all of it, and the box shrank from frame to frame.
+#: around the target, for samples beside it; evenly. Without much smaller and larger boxes among
+#: them a part of the target was taken for all of it, and the box shrank from frame to frame.
 NEGATIVE_SPREAD = Spread(1.0, 14.0)
 
 #: around other places of the first image

@@ -48,6 +48,34 @@ class LearningPlan:
     short_term: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Candidates.
+
+    Attributes:
+        boxes: (N, 4).
+        features: (N, C, P, P).
+        margins: logit of the target minus the background's, (N,).
+    """
+
+    boxes: BoxArray
+    features: Tensor
+    margins: NDArray[np.float64]
+
+    def __add__(self, other: Scored) -> Scored:
+        """Both together."""
+        return Scored(
+            np.concatenate([self.boxes, other.boxes]),
+            torch.cat([self.features, other.features]),
+            np.concatenate([self.margins, other.margins]),
+        )
+
+    def best(self, count: int) -> Scored:
+        """Those of the highest margins, highest first."""
+        top = np.argsort(-self.margins, kind="stable")[:count]
+        return Scored(self.boxes[top], self.features[top], self.margins[top])
+
+
 class Learner:
     """Learns one target.
 
@@ -89,10 +117,17 @@ class Learner:
             batch = self._trainer.settings.positives
             self._objective.warm_up(positives.features, plan.generator_steps, batch, self._random)
         if plan.box_regression:
-            self._extractor.look(image, self._extractor.region(target))
-            boxes = self._boxes.regression(target, _REGRESSION_BOXES)
-            features = self._extractor.extract(boxes)
-            self._regressor = BoxRegressor(features, boxes, target, plan.box_penalty)
+            self._learn_box(image, target)
+
+    def _learn_box(self, image: Image, target: Box) -> None:
+        boxes, features = [], []
+        for zoom in _ZOOMS:
+            self._extractor.look(image, self._extractor.region(target, zoom))
+            boxes.append(self._boxes.regression(target, _REGRESSION_BOXES // len(_ZOOMS)))
+            features.append(self._extractor.extract(boxes[-1]))
+        self._regressor = BoxRegressor(
+            torch.cat(features), np.concatenate(boxes), target, self._plan.box_penalty
+        )
 
     def _first_positives(self, image: Image, target: Box) -> Samples:
         count = -(-self._plan.first_positives // len(_ZOOMS))
@@ -119,16 +154,22 @@ class Learner:
 
     # Later frames ---------------------------------------------------------------------------------
 
+    def score(self, boxes: BoxArray) -> Scored:
+        """How much boxes (N, 4) of the image that the extractor looks at show the target."""
+        features = self._extractor.extract(boxes)
+        return Scored(boxes, features, self._margins(features))
+
     @timed(NETWORK)
     @torch.no_grad()
-    def margins(self, features: Tensor) -> NDArray[np.float64]:
-        """Logit of the target minus the background's of candidates' features, (N,)."""
+    def _margins(self, features: Tensor) -> NDArray[np.float64]:
         margins: NDArray[np.float64] = self._classifier.margin(features).double().cpu().numpy()
         return margins
 
-    def corrected(self, features: Tensor, boxes: BoxArray) -> BoxArray:
-        """Boxes (N, 4) as the box regression corrects them; as they are if there is none."""
-        return boxes if self._regressor is None else self._regressor(features, boxes)
+    def corrected(self, scored: Scored) -> BoxArray:
+        """The boxes as the box regression corrects them; as they are if there is none."""
+        if self._regressor is None:
+            return scored.boxes
+        return self._regressor(scored.features, scored.boxes)
 
     def remember(self, frame: int, target: Box, positives: int, negatives: int) -> None:
         """Keep samples around the target of the image that the extractor looks at."""

@@ -7,6 +7,8 @@ step itself, so scores are remembered: each is computed once, and again when its
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -57,21 +59,28 @@ class HardNegatives:
     """Draws the hardest of random negatives, by remembered scores.
 
     Args:
-        scores: (N,), of all negatives, high where they look like the target.
-        pool: negatives drawn at random a time.
+        total: negatives 0 .. total - 1.
+        score: scores (n,) of negatives by indices (n,), high where they look like the target.
+        pool: negatives drawn at random a time; at most so many are scored at once.
         generator: all the randomness there is.
     """
 
-    def __init__(self, scores: Tensor, pool: int, generator: torch.Generator) -> None:
-        self._scores = scores.detach().clone().cpu()
+    def __init__(
+        self, total: int, score: Callable[[Tensor], Tensor], pool: int, generator: torch.Generator
+    ) -> None:
+        self._scores = torch.full((total,), torch.nan)
+        self._score = score
         self._pool = pool
-        self._rounds = Rounds(len(scores), generator)
+        self._rounds = Rounds(total, generator)
 
     def draw(self, count: int) -> Tensor:
         """Indices of the `count` highest scoring of the next pool."""
         pool = self._rounds.draw(self._pool)
+        unknown = pool[self._scores[pool].isnan()]
+        if len(unknown):
+            self.remember(unknown, self._score(unknown))
         return pool[hardest(self._scores[pool], count)]
 
     def remember(self, indices: Tensor, scores: Tensor) -> None:
         """Replace the scores of negatives just used."""
-        self._scores[indices] = scores.detach().cpu()
+        self._scores[indices] = scores.detach().float().cpu()

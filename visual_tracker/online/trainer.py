@@ -107,14 +107,20 @@ class OnlineTrainer:
         """
         if not len(positives) or not len(negatives):
             raise ValueError("an update needs positives and negatives")
-        with torch.no_grad():
-            scores = self._objective.score(negatives.features)
+
+        @torch.no_grad()
+        def score(indices: Tensor) -> Tensor:
+            self._switch(False)
+            scores = self._objective.score(_picked(negatives, indices).features)
+            self._switch(True)
+            return scores
+
         groups = [{"params": p, "lr": rate * factor} for p, factor in self._groups]
         self._update = _Update(
             positives,
             negatives,
             Rounds(len(positives), self._generator),
-            HardNegatives(scores, self.settings.pool, self._generator),
+            HardNegatives(len(negatives), score, self.settings.pool, self._generator),
             torch.optim.SGD(
                 groups, momentum=self.settings.momentum, weight_decay=self.settings.weight_decay
             ),

@@ -24,6 +24,9 @@ from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
 
+#: how much narrower the spread of the candidates around the first ones' best is
+_NARROWER = 0.4
+
 
 @dataclass(frozen=True)
 class MdNetParameters(OnlineParameters):
@@ -74,11 +77,17 @@ class MdNetParameters(OnlineParameters):
     )
     candidates: int = parameter(256, "Boxes tried a frame.", minimum=16, maximum=4096)
     best: int = parameter(5, "Candidates whose mean is the target.", minimum=1, maximum=16)
+    refinement: float = parameter(
+        0.5,
+        "Share of the candidates that are drawn around the best of the others.",
+        minimum=0.0,
+        maximum=0.9,
+    )
     translation: float = parameter(
-        0.3, "Spread of the candidates' centres, in mean sides.", minimum=0.01, maximum=2.0
+        0.5, "Spread of the candidates' centres, in mean sides.", minimum=0.01, maximum=2.0
     )
     scale: float = parameter(
-        0.5, "Spread of their sizes, as a power of 1.05.", minimum=0.0, maximum=5.0
+        1.0, "Spread of their sizes, as a power of 1.05.", minimum=0.0, maximum=5.0
     )
     widening: float = parameter(
         1.1, "Factor on the spread for each frame lost.", minimum=1.0, maximum=2.0
@@ -116,7 +125,7 @@ class MdNetParameters(OnlineParameters):
         50, "Training steps at the start.", minimum=1, maximum=1000, applies=Applies.AT_NEXT_INIT
     )
     first_rate: float = parameter(
-        5e-4, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
+        2e-3, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
     )
     positives: int = parameter(50, "Positives kept of a frame.", minimum=4, maximum=500)
     negatives: int = parameter(200, "Negatives kept of a frame.", minimum=16, maximum=2000)
@@ -124,7 +133,7 @@ class MdNetParameters(OnlineParameters):
         10, "Frames between two long-term updates.", minimum=1, maximum=1000
     )
     update_steps: int = parameter(15, "Training steps of an update.", minimum=0, maximum=200)
-    update_rate: float = parameter(1e-3, "Learning rate of updates.", minimum=0.0, maximum=1.0)
+    update_rate: float = parameter(3e-3, "Learning rate of updates.", minimum=0.0, maximum=1.0)
     steps_a_frame: int = parameter(
         3, "Training steps that a frame waits for, at most.", minimum=1, maximum=200
     )
@@ -194,15 +203,21 @@ class MdNetTracker(OnlineTracker):
 
     def _find(self, last: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
         """The best candidates' mean box, corrected, and their mean probability."""
-        chosen = self.parameters
-        spread = Spread(chosen.translation, chosen.scale).widened(self._factor)
-        boxes = gaussian_boxes(self._rng, last, chosen.candidates, image_size, spread)
-        features = self._extractor.extract(boxes)
-        margins = self._learner.margins(features)
-        top = np.argsort(-margins, kind="stable")[: chosen.best]
-        confidence = float(1.0 / (1.0 + np.exp(-margins[top].mean())))
-        corrected = self._learner.corrected(features[top], boxes[top])
-        return _bounded(corrected.mean(axis=0), image_size), confidence
+        chosen, learner = self.parameters, self._learner
+        spread = Spread(chosen.translation, chosen.scale)
+        near = round(chosen.candidates * chosen.refinement)
+        tried = learner.score(
+            gaussian_boxes(
+                self._rng, last, chosen.candidates - near, image_size, spread.widened(self._factor)
+            )
+        )
+        if near:
+            narrow = Spread(chosen.translation * _NARROWER, chosen.scale * _NARROWER)
+            first = Box.from_xywh(*tried.best(1).boxes[0])
+            tried += learner.score(gaussian_boxes(self._rng, first, near, image_size, narrow))
+        best = tried.best(chosen.best)
+        confidence = float(1.0 / (1.0 + np.exp(-best.margins.mean())))
+        return _bounded(learner.corrected(best).mean(axis=0), image_size), confidence
 
     def _learn(self, lost: bool) -> None:
         """Begin an update where one is due, and take this frame's slice of the one under way."""

@@ -12,7 +12,7 @@ class MdNetRecipe(Parameters):
     """Everything but data, network and folders; kept in every checkpoint."""
 
     seed: int = parameter(0, "Seed of every random choice.", minimum=0)
-    cycles: int = parameter(100, "Rounds in which each video gives one step.", minimum=1)
+    cycles: int = parameter(10, "Rounds in which each video gives one step.", minimum=1)
     frames: int = parameter(8, "Frames of a video in a step.", minimum=1)
     positives: int = parameter(32, "Positives of a step, over its frames.", minimum=1)
     negatives: int = parameter(96, "Negatives of a step.", minimum=1)
@@ -39,5 +39,5 @@ class MdNetRecipe(Parameters):
     validation_share: float = parameter(
         0.15, "Share of the other videos held out.", minimum=0.0, maximum=0.9
     )
-    validate_every: int = parameter(10, "Cycles between validations.", minimum=1)
+    validate_every: int = parameter(5, "Cycles between validations.", minimum=1)
     checkpoint_every: int = parameter(5, "Cycles between checkpoints.", minimum=1)

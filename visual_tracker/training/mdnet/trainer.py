@@ -58,7 +58,7 @@ class DomainTrainer:
         self._output, self._device = output, device
         self._sampler = DomainSampler(network.features, recipe, device)
         torch.manual_seed(recipe.seed)
-        self.classifier = Classifier(network.fc4, network.fc5, len(domains)).to(device)
+        self.classifier = Classifier(network.fc4, network.fc5, len(domains)).to(device).eval()
         self._optimizer = torch.optim.SGD(
             [{"params": group} for group, _ in self.classifier.groups],
             lr=recipe.learning_rate,
