@@ -22,7 +22,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["mdnet", "siamfc", "siamrpn"]))
+@click.argument("kind", type=click.Choice(["adnet", "mdnet", "siamfc", "siamrpn"]))
+@click.option(
+    "--stage", type=click.Choice(["supervised", "reinforce"]), default="supervised",
+    show_default=True, help="Of adnet's training; reinforce goes on from --initial.",
+)  # fmt: skip
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option(
     "--data", "folders", multiple=True, required=True,
@@ -59,6 +63,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )  # fmt: skip
 def command(
     kind: str,
+    stage: str,
     network: str,
     folders: tuple[Path, ...],
     excluded: tuple[Path, ...],
@@ -75,6 +80,7 @@ def command(
 
     Interrupt it at any time; the same command goes on from the last checkpoint. Under torchrun it
     trains on several GPUs (siamrpn, siamfc). mdnet learns from videos alone, with its trunk frozen.
+    adnet learns in two stages, with its trunk frozen.
 
     \b
     Examples:
@@ -82,6 +88,9 @@ def command(
           --exclude ../shared/data/sequences --output runs/lite
       torchrun --nproc-per-node 4 -m visual_tracker.cli train siamrpn --data /data/got10k/train \\
           --data /data/coco --output runs/big --set steps=100000 --set batch=256
+      visual-tracker train adnet --data ../shared/data/training --output runs/policy
+      visual-tracker train adnet --stage reinforce --initial runs/policy/weights.safetensors \\
+          --data ../shared/data/training --output runs/policy-rl
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -99,6 +108,10 @@ def command(
     try:
         if kind == "mdnet":
             _train_mdnet(network, folders, output, initial, settings, device)
+            return
+        if kind == "adnet":
+            budget = int(image_memory * 2**30)
+            _train_adnet(stage, network, folders, output, initial, settings, device, budget)
             return
         machine = trainer.Machine.from_environment(device, workers)
         exclusions = Exclusions.read(excluded, cache=output)
@@ -140,6 +153,30 @@ def _train_mdnet(
     training.run()
     training.export(output / run.WEIGHTS)
     click.echo(f"weights: {output / run.WEIGHTS}")
+
+
+def _train_adnet(
+    stage: str,
+    network: str,
+    folders: tuple[Path, ...],
+    output: Path,
+    initial: Path | None,
+    settings: tuple[str, ...],
+    device: str,
+    image_budget: int,
+) -> None:
+    from visual_tracker.training.adnet import run as adnet
+    from visual_tracker.training.adnet.recipe import AdnetRecipe
+    from visual_tracker.training.run import WEIGHTS, read_collections
+
+    recipe = AdnetRecipe.from_mapping(parse_settings(AdnetRecipe, settings))
+    collection = read_collections(folders)
+    training = adnet.prepare(
+        stage, network, collection, recipe, output, resolve_device(device), image_budget, initial
+    )
+    training.run()
+    adnet.save_weights(training, output / WEIGHTS)
+    click.echo(f"weights: {output / WEIGHTS}")
 
 
 def read_recipe(settings: tuple[str, ...]) -> Recipe:

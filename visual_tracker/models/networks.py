@@ -7,6 +7,7 @@ from functools import partial
 
 from torch import nn
 
+from visual_tracker.models.adnet import LiteAdnet, VggAdnet
 from visual_tracker.models.alexnet import AlexNetSiamRpn
 from visual_tracker.models.mdnet import MdNet
 from visual_tracker.models.siamfc import LiteSiamFc
@@ -21,6 +22,8 @@ NETWORKS: dict[tuple[str, str], Callable[[], nn.Module]] = {
     ("siamfc", "lite"): LiteSiamFc,
     ("mdnet", "lite"): MdNet.lite,
     ("mdnet", "vgg-m"): MdNet.vgg_m,
+    ("adnet", "lite"): LiteAdnet,
+    ("adnet", "vgg-m"): VggAdnet,
 }
 
 
@@ -28,7 +31,7 @@ def create_network(kind: str, name: str) -> nn.Module:
     """Make an untrained network.
 
     Args:
-        kind: "siamrpn", "siamfc" or "mdnet".
+        kind: "siamrpn", "siamfc", "mdnet" or "adnet".
         name: of the network, like "lite".
 
     Raises:

@@ -1,6 +1,6 @@
 """All trackers, one file each; importing this package registers them."""
 
-from visual_tracker.trackers import csrt, dasiamrpn, kcf, mdnet, mil, nano, siamfc, siamrpn
+from visual_tracker.trackers import adnet, csrt, dasiamrpn, kcf, mdnet, mil, nano, siamfc, siamrpn
 from visual_tracker.trackers.base import (
     MIN_BOX_SIDE,
     NotInitializedError,
@@ -31,6 +31,7 @@ __all__ = [
     "Tracker",
     "TrackerInfo",
     "TrackerUnavailableError",
+    "adnet",
     "available_trackers",
     "create_tracker",
     "csrt",

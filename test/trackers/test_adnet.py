@@ -1,0 +1,125 @@
+"""ADNet at work: follows, loses, finds, learns in slices, and the same every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from test.fakes import textured_square
+from visual_tracker.boxes import Box
+from visual_tracker.trackers import (
+    Track,
+    Tracker,
+    TrackerUnavailableError,
+    TrackState,
+    create_tracker,
+)
+from visual_tracker.trackers.adnet import (
+    AdnetFastParameters,
+    AdnetParameters,
+    region_size,
+)
+
+NAMES = ("adnet", "adnet_fast")
+
+#: a start that takes a fraction of a second
+SHORT = {"initial_positives": 40, "initial_negatives": 40, "initial_steps": 12}
+
+
+def run(tracker: Tracker, frames: int = 8) -> list[Track]:
+    images, boxes = textured_square(frames)
+    tracker.init(images[0], boxes[0])
+    return [tracker.track(image) for image in images[1:]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_moving_textured_square_is_followed(name: str) -> None:
+    _, boxes = textured_square(12)
+    tracks = run(create_tracker(name, "cpu", **SHORT), 12)
+    assert not any(track.is_lost for track in tracks)
+    assert tracks[-1].box.iou(boxes[-1]) > 0.6
+    # standing still would not do
+    assert boxes[0].iou(boxes[-1]) < 0.2
+    for track in tracks:
+        assert track.confidence is not None
+        assert 0.5 <= track.confidence <= 1
+        assert track.search_region is not None
+        # the aspect is kept
+        assert track.box.width == pytest.approx(track.box.height)
+
+
+def test_the_same_images_and_seed_give_the_same_boxes() -> None:
+    first, second = (create_tracker("adnet_fast", "cpu", **SHORT) for _ in range(2))
+    tracks = run(first)
+    assert run(second) == tracks
+    assert run(first) == tracks  # a second target starts anew
+
+
+def test_a_target_that_is_gone_is_lost_where_it_was_and_found_again() -> None:
+    images, boxes = textured_square(6, step=(2, 1))
+    tracker = create_tracker("adnet_fast", "cpu", **SHORT)
+    tracker.init(images[0], boxes[0])
+    held = [tracker.track(image) for image in images[1:4]][-1]
+    empty = np.full_like(images[0], 125)
+    lost = [tracker.track(empty) for _ in range(3)]
+    assert {track.state for track in lost} == {TrackState.LOST}
+    assert {track.box for track in lost} == {held.box}
+    # where it is looked for grows
+    regions = [track.search_region for track in lost]
+    assert all(region is not None for region in regions)
+    found = [tracker.track(images[4]) for _ in range(2)][-1]
+    assert found.state is TrackState.TRACKING
+    assert found.box.iou(boxes[4]) > 0.4
+
+
+def test_a_lost_threshold_of_one_loses_everything() -> None:
+    tracks = run(create_tracker("adnet_fast", "cpu", lost_threshold=1.0, **SHORT), 4)
+    assert {track.state for track in tracks} == {TrackState.LOST}
+
+
+def test_learning_takes_a_slice_a_frame() -> None:
+    tracker = create_tracker(
+        "adnet_fast", "cpu", **SHORT, update_interval=2, update_steps=5, steps_per_frame=2
+    )
+    images, boxes = textured_square(6)
+    tracker.init(images[0], boxes[0])
+    left = []
+    for image in images[1:]:
+        tracker.track(image)
+        left.append(tracker._trainer.steps_left)  # type: ignore[attr-defined]
+    # an update of five begins with the second frame and is not begun anew before it has ended
+    assert left == [0, 3, 1, 0, 0][: len(left)] or left[:4] == [0, 3, 1, 3]
+
+
+def test_two_targets_share_the_network_and_do_not_disturb_each_other() -> None:
+    images, boxes = textured_square(4)
+    first, other = (create_tracker("adnet_fast", "cpu", **SHORT) for _ in range(2))
+    assert other.network is first.network  # type: ignore[attr-defined]
+    alone = run(first, 4)
+    first.init(images[0], boxes[0])
+    other.init(images[0], Box(100, 20, 30, 60))
+    together = []
+    for image in images[1:]:
+        together.append(first.track(image))
+        other.track(image)
+    assert together == alone
+
+
+def test_fast_has_smaller_budgets() -> None:
+    slow, fast = AdnetParameters(), AdnetFastParameters()
+    for name in ("max_actions", "region", "search_boxes", "initial_steps", "update_steps", "batch"):
+        assert getattr(fast, name) < getattr(slow, name), name
+
+
+def test_a_region_s_size_fits_the_trunk() -> None:
+    # a mean side has 80 pixels
+    assert region_size(3.2, 1.0) == 257
+    assert region_size(3.2, 0.5) == 129
+    assert {region_size(sides, 0.7) % 16 for sides in np.linspace(1.6, 12, 40)} == {1}
+
+
+def test_vgg_m_asks_for_weights() -> None:
+    with pytest.raises(TrackerUnavailableError, match="set its parameter 'weights'"):
+        create_tracker("adnet", "cpu", network="vgg-m")

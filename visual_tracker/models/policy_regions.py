@@ -1,0 +1,86 @@
+"""An image region as the policy sees it: encoded once, asked about any number of boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from visual_tracker.adnet.actions import IntArray
+from visual_tracker.adnet.episode import Outputs
+from visual_tracker.adnet.history import encode_histories
+from visual_tracker.adnet.regions import boxes_in
+from visual_tracker.boxes import BoxArray
+from visual_tracker.crops import CropFrame, take_crop
+from visual_tracker.images import Image
+from visual_tracker.models.adnet import PolicyHead, PolicyNetwork
+from visual_tracker.timing import NETWORK, timed
+
+
+class EncodedRegion:
+    """A region of one image.
+
+    Args:
+        network: encodes and describes.
+        image: BGR uint8 (height, width, 3).
+        frame: the region; its side of the form 16 n + 1.
+        padding: colour (B, G, R) beyond the image's border.
+        device: of torch.
+    """
+
+    def __init__(
+        self,
+        network: PolicyNetwork,
+        image: Image,
+        frame: CropFrame,
+        padding: NDArray[np.float64],
+        device: str = "cpu",
+    ) -> None:
+        self.frame = frame
+        self._network = network
+        self._device = device
+        self._encoded = self._encode(take_crop(image, frame, padding))
+
+    @timed(NETWORK)
+    def _encode(self, crop: Image) -> Tensor:
+        batch = torch.from_numpy(crop).to(self._device).permute(2, 0, 1)[None].float()
+        with torch.no_grad():
+            return self._network.encode(batch.contiguous(memory_format=torch.channels_last))[0]
+
+    @timed(NETWORK)
+    def features(self, boxes: BoxArray) -> Tensor:
+        """Features (N, F) of boxes (N, 4) in pixels of the image."""
+        inside = torch.from_numpy(boxes_in(self.frame, boxes)).float().to(self._device)
+        with torch.no_grad():
+            return self._network.describe(self._encoded, inside)
+
+    def policy(
+        self, head: PolicyHead, seen: list[Tensor] | None = None
+    ) -> Callable[[BoxArray, IntArray], Outputs]:
+        """The policy of a head in this region.
+
+        Args:
+            head: in eval mode, or its answers are random.
+            seen: gets the features of every call, in order.
+        """
+
+        def ask(boxes: BoxArray, histories: IntArray) -> Outputs:
+            features = self.features(boxes)
+            if seen is not None:
+                seen.append(features)
+            return head_outputs(head, features, histories)
+
+        return ask
+
+
+@timed(NETWORK)
+def head_outputs(head: PolicyHead, features: Tensor, histories: IntArray) -> Outputs:
+    """What a head says of features (N, F) and histories (N, 10), as probabilities."""
+    codes = torch.from_numpy(encode_histories(histories)).to(features.device)
+    with torch.no_grad():
+        actions, classes = head(features, codes)
+        probabilities = actions.softmax(dim=1).double().cpu().numpy()
+        return Outputs(probabilities, classes.softmax(dim=1)[:, 1].double().cpu().numpy())

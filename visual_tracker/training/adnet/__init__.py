@@ -1,0 +1,1 @@
+"""Training of ADNet's policy: supervised by demonstrations, then by reinforcement."""
