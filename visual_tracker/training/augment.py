@@ -49,9 +49,7 @@ class Look:
 
 def draw_look(recipe: Recipe, rng: np.random.Generator) -> Look:
     """Light and colour up to the recipe's amount; blur, coarseness and compression by chance."""
-    amount = recipe.light
-    contrast, brightness = 1 + spread(rng, amount), 128 * spread(rng, amount)
-    gains = [contrast * (1 + spread(rng, amount / 4)) for _ in range(3)]
+    gains, brightness = draw_light(recipe.light, rng)
     blur, coarseness, quality = None, 1.0, None
     if rng.random() < recipe.blur:
         blur = motion_kernel(_blur_length(recipe, rng), rng.uniform(0, math.pi))
@@ -59,7 +57,14 @@ def draw_look(recipe: Recipe, rng: np.random.Generator) -> Look:
         coarseness = rng.uniform(1, recipe.coarseness)
     if rng.random() < recipe.compression:
         quality = int(rng.integers(*_QUALITIES))
-    return Look((gains[0], gains[1], gains[2]), brightness, blur, coarseness, quality)
+    return Look(gains, brightness, blur, coarseness, quality)
+
+
+def draw_light(amount: float, rng: np.random.Generator) -> tuple[tuple[float, float, float], float]:
+    """Gains and brightness of a look: contrast and brightness up to `amount`, colour a fourth."""
+    contrast, brightness = 1 + spread(rng, amount), 128 * spread(rng, amount)
+    gains = [contrast * (1 + spread(rng, amount / 4)) for _ in range(3)]
+    return (gains[0], gains[1], gains[2]), brightness
 
 
 def longest_blur(recipe: Recipe) -> int:

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
-from visual_tracker.training.losses import Losses
 from visual_tracker.parameters import Parameters
+from visual_tracker.training.losses import Losses
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.schedule import rate_factor, release_steps
 from visual_tracker.training.tasks import Task

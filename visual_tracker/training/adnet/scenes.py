@@ -106,11 +106,12 @@ class SceneMaker:
 
     def _appearance(self, region: Image, rng: np.random.Generator) -> Image:
         recipe = self._recipe
-        region = augment.illuminated(region, recipe.light, rng)
+        gains, brightness = augment.draw_light(recipe.light, rng)
+        blur = None
         if rng.random() < recipe.blur:
-            length, angle = int(rng.choice(_BLUR_LENGTHS)), rng.uniform(0, math.pi)
-            region = augment.motion_blurred(region, length, angle)
-        return augment.grey(region) if rng.random() < recipe.grey else region
+            blur = augment.motion_kernel(int(rng.choice(_BLUR_LENGTHS)), rng.uniform(0, math.pi))
+        look = augment.Look(gains, brightness, blur)
+        return augment.seen(region, look, rng.random() < recipe.grey, mirrored=False)
 
 
 def _stretched(image: Image, truth: BoxArray, power: float) -> tuple[Image, BoxArray]:
