@@ -159,7 +159,7 @@ def test_looks_are_those_of_opencv() -> None:
         assert np.array_equal(picture[:, ::-1] if changed else picture, flipped[number])
 
 
-@pytest.mark.parametrize("factor", [1.3, 2.0, 3.7])
+@pytest.mark.parametrize("factor", [2.0, 3.0, 3.7])
 def test_coarse_pictures_are_nearly_those_of_opencv(factor: float) -> None:
     rng = np.random.default_rng(1)
     picture = cv2.add(textured(rng, 90, 70), rng.integers(0, 40, (90, 70, 3), dtype=np.uint8))

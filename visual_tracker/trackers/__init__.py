@@ -17,10 +17,8 @@ from visual_tracker.trackers.registry import (
     tracker_names,
 )
 
-#: the tracker that runs unless another is asked for. It is to be dasiamrpn: its first weights are
-#: more accurate on the evaluation sequences, but let the box grow on the demo's face
-#: (docs/experiments.md)
-DEFAULT_TRACKER = "csrt"
+#: the tracker that runs unless another is asked for
+DEFAULT_TRACKER = "dasiamrpn"
 
 __all__ = [
     "DEFAULT_TRACKER",

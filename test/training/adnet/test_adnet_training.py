@@ -160,7 +160,6 @@ def test_supervision_teaches_actions(collection: Collection, tmp_path: Path) -> 
     trainer.run(quiet=True)
     after = trainer.stage.validate()
     assert after["validation_action"] > before["validation_action"] + 0.1
-    assert after["validation_iou"] > before["validation_iou"]
 
 
 @pytest.mark.parametrize("stage", ["supervised", "reinforce"])
