@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visual_tracker.models.weights import WeightsError
@@ -33,6 +33,7 @@ def test_probability_by_hand() -> None:
     assert value == pytest.approx(1 / (1 + math.exp(-(-1.5 + 0.5 + 1.0 + 0.25))))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1))
 def test_logit_is_the_inverse_away_from_the_ends(probability: float) -> None:
     clipped = min(max(probability, 1e-4), 1 - 1e-4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visual_tracker.trackers.ridge import Moments, RunningRidge, Samples, conjugate_gradient
@@ -29,6 +29,7 @@ def closed_form(frames: list[Samples], shares: list[float], ridge: float) -> np.
     return np.linalg.solve(gram, inputs.T @ (weights * labels))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_conjugate_gradient_solves_the_normal_equations(seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visual_tracker.trackers.target_model import (
@@ -55,6 +55,7 @@ def test_the_middle_cell_is_the_crops_centre() -> None:
     assert nearest_cell(np.array([-1000.0, 3.9]), (27, 27), STRIDE) == (13, 0)
 
 
+@settings(deadline=None)
 @given(st.floats(-120, 120), st.floats(-120, 120))
 def test_values_are_bilinear(x: float, y: float) -> None:
     rows, columns = np.indices((27, 27))

@@ -8,6 +8,7 @@ bounding-box regression that MDNet (Nam and Han, CVPR 2016, section 3.4) learns 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -44,13 +45,14 @@ def measure_correction(views: Iterable[tuple[Proposals, FloatArray]]) -> FloatAr
 
 
 def corrected(boxes: FloatArray, correction: FloatArray) -> FloatArray:
-    """Boxes (4, N) with the correction applied."""
+    """Boxes (4, N) with the correction applied, in their own precision."""
+    shift_x, shift_y, growth_x, growth_y = (float(value) for value in correction)
     return np.stack(
         [
-            boxes[0] + correction[0] * boxes[2],
-            boxes[1] + correction[1] * boxes[3],
-            boxes[2] * np.exp(correction[2]),
-            boxes[3] * np.exp(correction[3]),
+            boxes[0] + shift_x * boxes[2],
+            boxes[1] + shift_y * boxes[3],
+            boxes[2] * math.exp(growth_x),
+            boxes[3] * math.exp(growth_y),
         ]
     )
 

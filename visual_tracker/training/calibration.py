@@ -51,7 +51,7 @@ _SHORTEST = 12
 #: boxes are worse than on the way of the truth, it becomes several times as much
 FALSE_LOST = 0.005
 #: of the frames that do not, the share in which something may be found
-FALSE_FOUND = 0.01
+FALSE_FOUND = 0.002
 #: bounds of the two thresholds, whatever the few videos say
 _LOST_RANGE, _FOUND_RANGE = (0.05, 0.5), (0.5, 0.98)
 
