@@ -3,8 +3,8 @@
 Yun et al., "Action-Decision Networks for Visual Tracking with Deep Reinforcement Learning", CVPR
 2017. Confidence is the network's probability that the final box shows the target. Below
 `lost_threshold` the target is looked for among random boxes around the last one, drawn farther
-with every frame of failure; if none of them is above the threshold the state is LOST and the box
-is frozen.
+with every frame of failure; if the best is not above `found_threshold` the state is LOST and the
+box is frozen. A frame counts for learning only if the target was followed into it.
 
 Only the fully connected layers learn, from boxes of the first frame and of confident later ones.
 An update is done in slices of `steps_per_frame`, so that a frame's time is bounded.
@@ -42,6 +42,10 @@ _SHORT_TERM = 20
 _SEARCH_SPREAD, _SEARCH_GROWTH, _LARGEST_SPREAD = 0.6, 1.15, 1.5
 
 
+#: the region shows boxes up to two deviations off on either side
+_SPREADS_SHOWN = 4.0
+
+
 @dataclass(frozen=True)
 class AdnetParameters(OnlineParameters):
     """Parameters of ADNet; the defaults were chosen on held-out training videos for `lite`."""
@@ -54,7 +58,7 @@ class AdnetParameters(OnlineParameters):
     )
     max_actions: int = parameter(20, "Most actions a frame.", minimum=1, maximum=100)
     region: float = parameter(
-        5.4,
+        3.8,
         "Side of the region encoded a frame, in mean sides of the target; most of the time.",
         minimum=1.6,
         maximum=8.0,
@@ -73,7 +77,7 @@ class AdnetParameters(OnlineParameters):
         maximum=1.0,
     )
     found_threshold: float = parameter(
-        0.5,
+        0.75,
         "A target looked for again is found when the confidence rises above this.",
         minimum=0.0,
         maximum=1.0,
@@ -83,7 +87,7 @@ class AdnetParameters(OnlineParameters):
     )
     largest_search: float = parameter(
         5.4,
-        "Largest side of the region encoded after failures, if that is more.",
+        "Largest side of the region encoded after failures, in mean sides of the target.",
         minimum=1.6,
         maximum=12.0,
     )
@@ -129,7 +133,7 @@ class AdnetParameters(OnlineParameters):
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
     memory: int = parameter(
-        100, "Frames whose boxes are remembered.", minimum=1, maximum=10000,
+        30, "Later frames whose boxes are remembered; the first is kept.", minimum=1, maximum=10000,
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
 
@@ -138,9 +142,9 @@ class AdnetParameters(OnlineParameters):
 class AdnetFastParameters(AdnetParameters):
     """Parameters of ADNet with smaller budgets; most of the time saved is the trunk's."""
 
-    max_actions: int = parameter(10, "Most actions a frame.", minimum=1, maximum=100)
+    max_actions: int = parameter(8, "Most actions a frame.", minimum=1, maximum=100)
     region: float = parameter(
-        1.8,
+        2.4,
         "Side of the region encoded a frame, in mean sides of the target; most of the time.",
         minimum=1.6,
         maximum=8.0,
@@ -150,7 +154,7 @@ class AdnetFastParameters(AdnetParameters):
     )
     largest_search: float = parameter(
         3.8,
-        "Largest side of the region encoded after failures, if that is more.",
+        "Largest side of the region encoded after failures, in mean sides of the target.",
         minimum=1.6,
         maximum=12.0,
     )
@@ -223,13 +227,15 @@ class AdnetTracker(OnlineTracker):
         self._frame += 1
         region = self._encoded(image, last.box, parameters.region)
         box, confidence = self._moved(region, last.box, size_of(image))
-        held = confidence >= parameters.lost_threshold
-        if not held:
+        found = max(parameters.lost_threshold, parameters.found_threshold)
+        followed = held = confidence >= (found if self._failures else parameters.lost_threshold)
+        if not followed:
             region, box, confidence = self._search(image, region, last.box)
-            held = confidence >= parameters.found_threshold
+            held = confidence >= found
         self._failures = 0 if held else self._failures + 1
-        remembers = self._frame % parameters.learn_interval == 0
-        if held and remembers and confidence > parameters.learn_threshold:
+        # What was found by a search may be a look-alike: it is learned from once it is followed.
+        due = self._frame % parameters.learn_interval == 0
+        if followed and due and confidence > parameters.learn_threshold:
             counts = parameters.positives, parameters.negatives
             self._bank.add(self._frame, *self._samples(region, box, counts, size_of(image)))
         self._learn()
@@ -273,8 +279,9 @@ class AdnetTracker(OnlineTracker):
         from visual_tracker.online.samplers import Spread, gaussian_boxes
 
         parameters = self.parameters
-        farness = min(_LARGEST_SPREAD, _SEARCH_SPREAD * _SEARCH_GROWTH**self._failures)
-        sides = min(parameters.largest_search, 1.4 + 4 * farness)
+        farthest = min(_LARGEST_SPREAD, (parameters.largest_search - CONTEXT) / _SPREADS_SHOWN)
+        farness = min(farthest, _SEARCH_SPREAD * _SEARCH_GROWTH**self._failures)
+        sides = CONTEXT + _SPREADS_SHOWN * farness
         if sides > parameters.region:
             region = self._encoded(image, last, sides)
         boxes = gaussian_boxes(
