@@ -136,7 +136,7 @@ class AffineFrame:
     @classmethod
     def changed(cls, frame: CropFrame, change: NDArray[np.float64]) -> AffineFrame:
         """A frame whose content is changed about the crop's centre by a matrix (2, 2)."""
-        inverse = np.linalg.inv(change) * frame.pixel
+        inverse = _inverse(change) * frame.pixel
         right, down = inverse[:, 0].tolist(), inverse[:, 1].tolist()
         steps = ((right[0], right[1]), (down[0], down[1]))
         return cls(frame.center_x, frame.center_y, steps, frame.width, frame.height)
@@ -165,7 +165,7 @@ class AffineFrame:
     def points_to_crop(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Crop coordinates (..., 2) of image points (..., 2)."""
         offsets = points - (self.center_x, self.center_y)
-        return offsets @ np.linalg.inv(self._linear).T + (self.width / 2, self.height / 2)
+        return offsets @ _inverse(self._linear).T + (self.width / 2, self.height / 2)
 
     def box_to_crop(self, box: Box) -> Box:
         """Bounds in the crop of the ellipse that a box of the image encloses.
@@ -173,7 +173,7 @@ class AffineFrame:
         A target seldom fills the corners of its box, so the turned corners' bounds would be too
         large; the ellipse's are exact where nothing is turned.
         """
-        inverse = np.linalg.inv(self._linear)
+        inverse = _inverse(self._linear)
         width, height = np.hypot(*(inverse * (box.width, box.height)).T).tolist()
         x, y = self.points_to_crop(np.array(box.center)).tolist()
         return Box.from_center(x, y, width, height)
@@ -194,6 +194,12 @@ class AffineFrame:
             self.width,
             self.height,
         )
+
+
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of a matrix (2, 2); a third of the time of NumPy's."""
+    (a, b), (c, d) = matrix.tolist()
+    return np.array([[d, -b], [-c, a]]) / (a * d - b * c)
 
 
 def channel_mean(image: Image) -> NDArray[np.float64]:
