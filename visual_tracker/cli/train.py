@@ -15,6 +15,8 @@ from visual_tracker.trackers import TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import resolve_device
 
 if TYPE_CHECKING:
+    from visual_tracker.training.data import Collection
+    from visual_tracker.training.images import ImageStore
     from visual_tracker.training.recipe import Recipe
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -99,6 +101,7 @@ def command(
         from visual_tracker.models.efficientnet_lite import PretrainedError
         from visual_tracker.training import run, trainer
         from visual_tracker.training.exclusions import Exclusions
+        from visual_tracker.training.images import ImageStore
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name}; install visual_tracker[train]"
@@ -106,19 +109,20 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     try:
+        exclusions = Exclusions.read(excluded, cache=output)
+        collection = run.read_collections(folders, exclusions)
+        images = ImageStore(int(image_memory * 2**30), exclusions.shows)
         if kind == "mdnet":
-            _train_mdnet(network, folders, output, initial, settings, device)
+            _train_mdnet(network, collection, output, initial, settings, device, images)
             return
         if kind == "adnet":
-            budget = int(image_memory * 2**30)
-            _train_adnet(stage, network, folders, output, initial, settings, device, budget)
+            _train_adnet(stage, network, collection, output, initial, settings, device, images)
             return
         machine = trainer.Machine.from_environment(device, workers)
-        exclusions = Exclusions.read(excluded, cache=output)
         training = run.prepare(
             kind,
             network,
-            run.read_collections(folders, exclusions),
+            collection,
             read_recipe(settings),
             output,
             machine,
@@ -137,19 +141,19 @@ def command(
 
 def _train_mdnet(
     network: str,
-    folders: tuple[Path, ...],
+    collection: Collection,
     output: Path,
     initial: Path | None,
     settings: tuple[str, ...],
     device: str,
+    images: ImageStore,
 ) -> None:
     from visual_tracker.training import run
     from visual_tracker.training.mdnet.recipe import MdNetRecipe
     from visual_tracker.training.mdnet.run import prepare
 
     recipe = MdNetRecipe.from_mapping(parse_settings(MdNetRecipe, settings))
-    collection = run.read_collections(folders)
-    training = prepare(network, collection, recipe, output, resolve_device(device), initial)
+    training = prepare(network, collection, recipe, output, resolve_device(device), initial, images)
     training.run()
     training.export(output / run.WEIGHTS)
     click.echo(f"weights: {output / run.WEIGHTS}")
@@ -158,21 +162,20 @@ def _train_mdnet(
 def _train_adnet(
     stage: str,
     network: str,
-    folders: tuple[Path, ...],
+    collection: Collection,
     output: Path,
     initial: Path | None,
     settings: tuple[str, ...],
     device: str,
-    image_budget: int,
+    images: ImageStore,
 ) -> None:
     from visual_tracker.training.adnet import run as adnet
     from visual_tracker.training.adnet.recipe import AdnetRecipe
-    from visual_tracker.training.run import WEIGHTS, read_collections
+    from visual_tracker.training.run import WEIGHTS
 
     recipe = AdnetRecipe.from_mapping(parse_settings(AdnetRecipe, settings))
-    collection = read_collections(folders)
     training = adnet.prepare(
-        stage, network, collection, recipe, output, resolve_device(device), image_budget, initial
+        stage, network, collection, recipe, output, resolve_device(device), images, initial
     )
     training.run()
     adnet.save_weights(training, output / WEIGHTS)

@@ -87,7 +87,9 @@ class SiamRpnTracker(SiameseTracker):
         confidence = float(ranked.proposals.scores[chosen])
         held = confidence >= self.parameters.lost_threshold
         box = self._updated(frame, ranked, chosen, last.box, size_of(image))
-        return Track(box, confidence, TrackState.TRACKING if held else TrackState.LOST, frame.region)
+        return Track(
+            box, confidence, TrackState.TRACKING if held else TrackState.LOST, frame.region
+        )
 
     def _search(self, image: Image, frame: CropFrame, box: Box, window_influence: float) -> Ranked:
         """Ask the network about a crop and rank its proposals against the last box."""

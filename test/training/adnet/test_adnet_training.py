@@ -239,7 +239,7 @@ def test_the_rate_warms_up_and_falls() -> None:
 
 def test_what_a_stage_needs_to_start_from_is_said(collection: Collection, tmp_path: Path) -> None:
     def prepare_with(stage: str, network: str) -> None:
-        prepare(stage, network, collection, small_recipe(), tmp_path, "cpu", 0)
+        prepare(stage, network, collection, small_recipe(), tmp_path, "cpu", ImageStore())
 
     with pytest.raises(PretrainedError, match="goes on from the supervised one"):
         prepare_with("reinforce", "lite")

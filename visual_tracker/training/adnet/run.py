@@ -40,7 +40,7 @@ def prepare(
     recipe: AdnetRecipe,
     output: Path,
     device: str,
-    image_budget: int,
+    images: ImageStore,
     initial: Path | None = None,
 ) -> PolicyTrainer:
     """Make the trainer of a run, resumed where `output` holds a checkpoint.
@@ -52,7 +52,7 @@ def prepare(
         recipe: everything else that the result depends on.
         output: folder for checkpoint and log.
         device: torch device.
-        image_budget: bytes of decoded images to keep in memory.
+        images: reads the pictures.
         initial: weights of an earlier run, which the stage "reinforce" needs; or, for `vgg-m`, a
             released file with VGG-M's convolutions.
 
@@ -64,7 +64,7 @@ def prepare(
     assert isinstance(network, PolicyNetwork)
     _initialize(network, stage, initial)
     network.to(device, memory_format=torch.channels_last)
-    made = _make_stage(stage, network, collection, recipe, ImageStore(image_budget))
+    made = _make_stage(stage, network, collection, recipe, images)
     trainer = PolicyTrainer(made, output)
     if trainer.resume():
         log.info("resumed at step %d", trainer.step)

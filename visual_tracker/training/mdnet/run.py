@@ -34,6 +34,7 @@ def prepare(
     output: Path,
     device: str,
     initial: Path | None = None,
+    images: ImageStore | None = None,
 ) -> DomainTrainer:
     """Make the trainer of a run, resumed where `output` holds a checkpoint.
 
@@ -45,6 +46,7 @@ def prepare(
         device: torch device.
         initial: weights to start from: for `lite` instead of ImageNet's, of any network with the
             same trunk; for `vgg-m` imagenet-vgg-m.mat or a file of the release.
+        images: reads the pictures; one that leaves evaluation data out, if given.
 
     Raises:
         DataError, PretrainedError, CheckpointError, WeightsError, ParameterError: what they say.
@@ -63,7 +65,7 @@ def prepare(
     if not training:
         raise DataError(f"there are no videos of {_MIN_FRAMES} frames or more to train on")
     log.info("held out: %s", ", ".join(track.name for track in held_out))
-    images = ImageStore()
+    images = images or ImageStore()
     domains = [map_domain(track, images, network.features, recipe, device) for track in training]
     validation = [map_domain(track, images, network.features, recipe, device) for track in held_out]
     if isinstance(network.features, LiteFeatures):
