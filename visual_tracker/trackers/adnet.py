@@ -347,7 +347,7 @@ class AdnetFastTracker(AdnetTracker):
     """ADNet with smaller budgets."""
 
     name = "adnet_fast"
-    summary = "ADNet with smaller budgets: at least four times faster (CPU, CUDA)"
+    summary = "ADNet with smaller budgets: about twice as fast (CPU, CUDA)"
     parameters_class = AdnetFastParameters
 
 
