@@ -15,11 +15,17 @@ SQUARE = 2  # the 64x64 anchor
 
 
 class ExactMatcher:
-    """Scores 1 where the crop equals the template's middle, falling fast with the difference."""
+    """Scores 1 where the crop equals the template's middle, falling fast with the difference.
+
+    Attributes:
+        scale: of all scores.
+        sizes: of the crops seen.
+    """
 
     geometry = LITE
 
     def __init__(self) -> None:
+        self.scale = 1.0
         self.sizes: list[tuple[int, int]] = []
 
     def learn(self, image: Image) -> Image:
@@ -44,7 +50,7 @@ class ExactMatcher:
                 top, left = max(0, row * 8 - 4), max(0, column * 8 - 4)
                 near = fine[top : row * 8 + 5, left : column * 8 + 5]
                 best = np.unravel_index(int(near.argmin()), near.shape)
-                scores[SQUARE, row, column] = np.exp(-float(near[best]) / 300)
+                scores[SQUARE, row, column] = self.scale * np.exp(-float(near[best]) / 300)
                 deltas[0, SQUARE, row, column] = (left + best[1] - column * 8) / 64
                 deltas[1, SQUARE, row, column] = (top + best[0] - row * 8) / 64
         return Response(scores, deltas, np.ones((1, rows + 6, columns + 6), dtype=np.float32))

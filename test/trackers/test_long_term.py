@@ -19,8 +19,9 @@ WIDTH, HEIGHT = 1000, 700
 GROWTH = 64
 
 
-#: nothing is learned on line: a frame's outcome is that of the known response
-PLAIN = {"target_model": False, "box_correction": 0.0}
+#: nothing is learned on line, and no doubt is waited out: a frame's outcome is that of the known
+#: response
+PLAIN = {"target_model": False, "box_correction": 0.0, "patience": 0}
 
 
 class KnownTracker(DaSiamRpnTracker):
@@ -88,6 +89,32 @@ def test_while_lost_the_box_is_frozen_and_the_region_grows_by_the_step() -> None
         expected = lost.geometry.fitting_size(257 + GROWTH * number)
         if held.center[1] - expected / 2 > 0:  # not yet cut by the border
             assert track.search_region.width == pytest.approx(expected * lost._pixel(held), abs=0.5)
+
+
+def test_the_box_follows_while_there_is_patience_and_then_goes_back() -> None:
+    doubting = started(patience=3)
+    held = doubting.track(scene((310, 304))).box
+    local = 257 * doubting._pixel(held)
+    for _ in range(3):
+        track = doubting.track(scene(None))
+        assert track.is_lost
+        assert track.search_region.width == pytest.approx(local)
+    frozen = doubting.track(scene(None))
+    assert frozen.box == held
+    grown = doubting.track(scene(None)).search_region.width
+    assert grown == pytest.approx(
+        doubting.geometry.fitting_size(257 + GROWTH) * doubting._pixel(held), abs=0.5
+    )
+
+
+def test_a_doubt_ends_at_the_lower_threshold() -> None:
+    # Every answer is .6 of its own: less than is asked of a lost target, enough for a held one.
+    for patience, state in ((3, TrackState.TRACKING), (0, TrackState.LOST)):
+        doubting = started(patience=patience)
+        doubting.track(scene((310, 304)))
+        assert doubting.track(scene(None)).is_lost
+        doubting.matcher.scale = 0.6
+        assert doubting.track(scene((312, 304))).state is state
 
 
 def test_the_region_covers_the_whole_image_in_the_end() -> None:

@@ -22,9 +22,12 @@ elsewhere.
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
 `found_threshold`, and then only, as a guard of ours against look-alikes (re-identification), if it
 looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). Where it
-was lost, half the way from the one threshold to the other is enough. While lost the box is frozen,
-the window is off, and the search region grows each frame by `search_growth` network pixels until it
-covers the image (see `visual_tracker.trackers.search_plan`); when found, the search is local again.
+was lost, half the way from the one threshold to the other is enough. A target that is hard to
+recognise for some frames is not gone: for `patience` frames (ours) the state is lost but the box
+follows the best proposal, and confidence above `lost_threshold` ends the doubt. Then the box is
+frozen where it was held last, the window is off, and the search region grows each frame by
+`search_growth` network pixels until it covers the image (`visual_tracker.trackers.search_plan`);
+when found, the search is local again.
 """
 
 from __future__ import annotations
@@ -88,7 +91,14 @@ class DaSiamRpnParameters(SiamRpnParameters):
         True, "Confidence is the calibrated probability, where there is one for the weights."
     )
     long_term: bool = parameter(
-        True, "Search a growing region while lost; false searches on around the last box."
+        True, "Search a growing region while lost; false follows the best proposal all the same."
+    )
+    patience: int = parameter(
+        5,
+        "Frames in a row below lost_threshold through which the box follows the best proposal, "
+        "before it goes back to the last confident one and the search grows.",
+        minimum=0,
+        maximum=10000,
     )
     search_growth: int = parameter(
         128,
@@ -227,6 +237,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._combined = CombinedTemplate(embedding, self.parameters.distractor_strength)
         self._gallery = Gallery(embedding)
         self._frames_lost = self._frames_confirmed = self._frames_since_learned = 0
+        self._frames_doubted = 0
+        self._held_box = box
         self._candidate: Box | None = None
         self._learn_first_frame(image, box)
 
@@ -262,15 +274,25 @@ class DaSiamRpnTracker(SiamRpnTracker):
         frame = self._frame(image, last.box)
         choice = self._look(image, frame, last.box)
         confidence = self._confidence(choice)
-        box = self._updated(frame, choice.ranked, choice.chosen, last.box, size_of(image))
+        box = self._updated(
+            frame, choice.ranked, choice.chosen, last.box, size_of(image), trust=confidence
+        )
         if not self._is_held(confidence, choice, box, last.box):
-            self._frames_lost += 1
-            return Track(last.box, confidence, TrackState.LOST, frame.region)
-        self._frames_lost = self._frames_confirmed = 0
+            return Track(self._box_in_doubt(box), confidence, TrackState.LOST, frame.region)
+        self._frames_lost = self._frames_confirmed = self._frames_doubted = 0
         self._candidate = None
+        self._held_box = box
         if confidence > self.parameters.learn_threshold:
             self._learn(choice)
         return Track(box, confidence, TrackState.TRACKING, frame.region)
+
+    def _box_in_doubt(self, box: Box) -> Box:
+        """The box of a frame without the target: followed for a while, then the last one held."""
+        self._frames_doubted += 1
+        if not self.parameters.long_term or self._frames_doubted <= self.parameters.patience:
+            return box
+        self._frames_lost += 1
+        return self._held_box
 
     # Where to look ------------------------------------------------------------------------------
 
@@ -278,7 +300,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         """What to search: around the last box, or the growing region while lost."""
         if self._candidate is not None:
             return self._local_frame(self._candidate)
-        if not self._frames_lost or not self.parameters.long_term:
+        if not self._frames_lost:
             return self._local_frame(box)
         return lost_frame(
             box.center,

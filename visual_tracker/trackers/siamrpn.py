@@ -116,12 +116,21 @@ class SiamRpnTracker(SiameseTracker):
         return Ranked(proposals, np.asarray(penalty), ranks, response)
 
     def _updated(
-        self, frame: CropFrame, ranked: Ranked, chosen: int, box: Box, image_size: tuple[int, int]
+        self,
+        frame: CropFrame,
+        ranked: Ranked,
+        chosen: int,
+        box: Box,
+        image_size: tuple[int, int],
+        trust: float = 1.0,
     ) -> Box:
-        """The new box: the proposal's place, and a size between the last one and its own."""
+        """The new box: the proposal's place, and a size between the last one and its own.
+
+        The size follows the faster, the higher `trust` in [0, 1].
+        """
         x, y, width, height = (float(value) for value in ranked.proposals.boxes[:, chosen])
         rate = float(ranked.penalty[chosen] * ranked.proposals.scores[chosen])
-        rate *= self.parameters.size_rate
+        rate *= self.parameters.size_rate * trust
         center = frame.to_image(x + frame.width / 2, y + frame.height / 2)
         size = (
             box.width + rate * (width * frame.pixel - box.width),
