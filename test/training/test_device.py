@@ -42,14 +42,6 @@ DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 GIB = 1 << 30
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_native(tmp_path_factory.mktemp("data"))

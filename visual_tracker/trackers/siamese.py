@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +9,6 @@ from typing import Any, ClassVar
 from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
 from visual_tracker.images import Image
-from visual_tracker.models.cuda import has_cuda_driver
 from visual_tracker.models.engines import choice
 from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.geometry import Geometry
@@ -19,8 +17,11 @@ from visual_tracker.models.weights import WeightsError, packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
-
-_REQUIRED = ("torch", "safetensors")
+from visual_tracker.trackers.torch_runtime import (
+    missing_libraries,
+    resolve_device,
+    weights_problem,
+)
 
 #: targets are not followed below this side in pixels, unless they start smaller
 MIN_SIDE = 10.0
@@ -89,21 +90,13 @@ class SiameseTracker(Tracker):
             and chosen.engine != choice.TORCH
             and is_exported(cls.kind, chosen.network, Path(path))
         )
-        for module in () if exported else _REQUIRED:
-            if importlib.util.find_spec(module) is None:
-                return f"install {module} (pip install 'visual_tracker[dl]')"
+        if not exported and (problem := missing_libraries()):
+            return problem
         missing = choice.missing_module(chosen.engine)
         if missing:
             extra = choice.extra_of(chosen.engine)
             return f"install {missing} (pip install 'visual_tracker[{extra}]')"
-        if path is None:
-            return (
-                f"no weights of the network '{chosen.network}' come with the package; "
-                "set its parameter 'weights' to a file"
-            )
-        if not Path(path).is_file():
-            return f"its parameter 'weights' names {path}, which is no file"
-        return None
+        return weights_problem(cls.kind, chosen.network, chosen.weights)
 
     @property
     def geometry(self) -> Geometry:
@@ -160,21 +153,4 @@ class SiameseTracker(Tracker):
         return Box.from_center(x, y, width, height)
 
     def _resolve_device(self, device: str) -> str:
-        # torch takes seconds to import, and only a GPU needs it to be asked
-        if device == "cpu" or (device == "auto" and not has_cuda_driver()):
-            return "cpu"
-        import torch
-
-        if device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise TrackerUnavailableError(
-                f"device '{device}' was asked for, but torch sees no CUDA device; use cpu or auto"
-            )
-        try:
-            torch.device(device)
-        except RuntimeError:
-            raise TrackerUnavailableError(
-                f"there is no device '{device}'; use auto, cpu, cuda or cuda:N"
-            ) from None
-        return device
+        return resolve_device(device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from visual_tracker.models.cuda import has_cuda_driver
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers.base import TrackerUnavailableError
 
@@ -44,6 +45,9 @@ def resolve_device(device: str) -> str:
     Raises:
         TrackerUnavailableError: if there is no such device.
     """
+    # torch takes seconds to import, and only a GPU needs it to be asked
+    if device == "cpu" or (device == "auto" and not has_cuda_driver()):
+        return "cpu"
     import torch
 
     if device == "auto":

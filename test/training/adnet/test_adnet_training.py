@@ -59,14 +59,6 @@ class TinyAdnet(PolicyNetwork):
         return [self.pooling]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     return read_collection(write_native(tmp_path_factory.mktemp("data")))
