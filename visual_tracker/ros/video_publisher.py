@@ -21,6 +21,9 @@ from visual_tracker.ros.qos import image_qos
 from visual_tracker.ros.spinning import run
 from visual_tracker.sources import FrameSource, SourceError, open_source
 
+#: seconds from a match here to the first image: a subscriber was seen to match .35 s later
+MATCHING_TIME = 1.0
+
 
 @dataclass(frozen=True)
 class PublisherParameters(Parameters):
@@ -98,6 +101,7 @@ class VideoPublisher(Node):
             image_qos(self._options.reliability),
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._awaited_since = time.monotonic()
         rate = self._options.rate or source.fps
         self._timer = self.create_timer(1 / rate, self._tick)
         self._report_timer = self.create_timer(1.0, self._report)
@@ -109,8 +113,7 @@ class VideoPublisher(Node):
         return open_source(self._options.source)
 
     def _tick(self) -> None:
-        subscribers = self._publisher.get_subscription_count()
-        if self._published == 0 and subscribers < self._options.wait_for_subscribers:
+        if self._published == 0 and not self._is_awaited():
             return
         if self._published == 0:
             self._began = time.monotonic()
@@ -127,6 +130,16 @@ class VideoPublisher(Node):
         self._publisher.publish(self._message(image, header))
         self._published += 1
         self._ended = time.monotonic()
+
+    def _is_awaited(self) -> bool:
+        """Whether enough subscribe, and have had the time to find this publisher, too."""
+        wanted = self._options.wait_for_subscribers
+        if wanted == 0:
+            return True
+        now = time.monotonic()
+        if self._publisher.get_subscription_count() < wanted:
+            self._awaited_since = now
+        return now - self._awaited_since >= MATCHING_TIME
 
     def _next(self) -> images.Image | None:
         if self._options.frames and self._published >= self._options.frames:
