@@ -48,13 +48,22 @@ def folded(network: nn.Module) -> nn.Module:
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def _to_tensor(images: list[Image], device: str, precision: str) -> Tensor:
-    """BGR uint8 images to (N, 3, height, width) in 0..255, channels last; exact in bf16, too."""
-    batch = torch.from_numpy(np.stack(images)).to(device)
-    return batch.permute(0, 3, 1, 2).to(TYPES[precision])
+class _TorchMatcher:
+    """A network on torch: where it runs, and its images as tensors."""
+
+    def __init__(self, network: SiamRpnNetwork | LiteSiamFc, device: str, precision: str) -> None:
+        self._device = device
+        self._precision = precision
+        network.to(device, TYPES[precision])
+        self.geometry = network.geometry
+
+    def _tensor(self, images: list[Image]) -> Tensor:
+        """BGR uint8 images to (N, 3, height, width) in 0..255, channels last; exact in bf16."""
+        batch = torch.from_numpy(np.stack(images)).to(self._device)
+        return batch.permute(0, 3, 1, 2).to(TYPES[self._precision])
 
 
-class TorchProposalMatcher:
+class TorchProposalMatcher(_TorchMatcher):
     """A SiamRPN network on torch.
 
     Args:
@@ -64,10 +73,8 @@ class TorchProposalMatcher:
     """
 
     def __init__(self, network: SiamRpnNetwork, device: str, precision: str = "fp32") -> None:
-        self._network = network.to(device, TYPES[precision])
-        self._device = device
-        self._precision = precision
-        self.geometry = network.geometry
+        super().__init__(network, device, precision)
+        self._network = network
 
     @torch.inference_mode()
     def learn(self, image: Image) -> Template:
@@ -87,11 +94,8 @@ class TorchProposalMatcher:
         arrays = (scores, proposals.deltas[0], proposals.embedding[0])
         return Response(*(array.float().cpu().numpy() for array in arrays))
 
-    def _tensor(self, images: list[Image]) -> Tensor:
-        return _to_tensor(images, self._device, self._precision)
 
-
-class TorchResponseMatcher:
+class TorchResponseMatcher(_TorchMatcher):
     """A SiamFC network on torch.
 
     Args:
@@ -101,10 +105,8 @@ class TorchResponseMatcher:
     """
 
     def __init__(self, network: LiteSiamFc, device: str, precision: str = "fp32") -> None:
-        self._network = network.to(device, TYPES[precision])
-        self._device = device
-        self._precision = precision
-        self.geometry = network.geometry
+        super().__init__(network, device, precision)
+        self._network = network
 
     @torch.inference_mode()
     def learn(self, image: Image) -> FloatArray:
@@ -119,6 +121,3 @@ class TorchResponseMatcher:
         weight = torch.from_numpy(kernel)[None].to(self._device, TYPES[self._precision])
         response = self._network.respond(weight, self._tensor(images))
         return cast(FloatArray, response[:, 0].float().cpu().numpy())
-
-    def _tensor(self, images: list[Image]) -> Tensor:
-        return _to_tensor(images, self._device, self._precision)
