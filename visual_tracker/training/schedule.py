@@ -18,8 +18,12 @@ def rate_factor(step: int, recipe: Recipe, start: int = 0) -> float:
     progress = min(1.0, max(0.0, (step - warmup) / max(1, recipe.steps - warmup)))
     if recipe.decay == "log":
         return rising * max(recipe.final_rate, 1e-8) ** progress
-    floor = recipe.final_rate
-    return rising * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return rising * cosine_decay(progress, recipe.final_rate)
+
+
+def cosine_decay(progress: float, floor: float) -> float:
+    """Share of the peak rate, from 1 down to `floor` as `progress` goes from 0 to 1."""
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def release_steps(recipe: Recipe) -> list[int]:

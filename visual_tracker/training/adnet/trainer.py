@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import math
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from visual_tracker.models.adnet import PolicyNetwork
 from visual_tracker.training.adnet.recipe import AdnetRecipe
+from visual_tracker.training.schedule import cosine_decay
 from visual_tracker.training.trainer import (
     CHECKPOINT,
     LOG,
@@ -200,5 +200,4 @@ def rate_factor(step: int, recipe: AdnetRecipe) -> float:
     """Share of the peak rate at a step: linear warm-up, then a cosine down to the final share."""
     warmup = max(1, round(recipe.warmup * recipe.steps))
     progress = min(1.0, max(0.0, (step - warmup) / max(1, recipe.steps - warmup)))
-    falling = 0.5 * (1 + math.cos(math.pi * progress))
-    return min(1.0, (step + 1) / warmup) * (recipe.final_rate + (1 - recipe.final_rate) * falling)
+    return min(1.0, (step + 1) / warmup) * cosine_decay(progress, recipe.final_rate)

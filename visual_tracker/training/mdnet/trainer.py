@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from visual_tracker.online.mining import hardest
 from visual_tracker.training.mdnet.domains import Domain, DomainSampler
 from visual_tracker.training.mdnet.recipe import MdNetRecipe
 from visual_tracker.training.mdnet.validation import validate
+from visual_tracker.training.schedule import cosine_decay
 from visual_tracker.training.trainer import CHECKPOINT, LOG, CheckpointError, changed_settings
 
 LOG_COLUMNS = ("cycle", "loss", "rate", "seconds", "validation_quality")
@@ -117,9 +117,7 @@ class DomainTrainer:
 
     def _rate(self) -> float:
         progress = self.cycle / max(1, self.recipe.cycles - 1)
-        floor = self.recipe.final_rate
-        share = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
-        return self.recipe.learning_rate * share
+        return self.recipe.learning_rate * cosine_decay(progress, self.recipe.final_rate)
 
     def _step(self, number: int) -> float:
         seed = (self.recipe.seed, self.cycle, number)
