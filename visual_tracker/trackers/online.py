@@ -15,6 +15,7 @@ from visual_tracker.models.weights import WeightsError, packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
+    NetworkParameters,
     missing_libraries,
     resolve_device,
     weights_problem,
@@ -22,17 +23,9 @@ from visual_tracker.trackers.torch_runtime import (
 
 
 @dataclass(frozen=True)
-class OnlineParameters(Parameters):
+class OnlineParameters(NetworkParameters):
     """What every tracker that learns on line takes."""
 
-    network: str = parameter(
-        "lite", "Name of the network.", choices=("lite",), applies=Applies.AT_RESTART
-    )
-    weights: str = parameter(
-        "",
-        "Path of a weights file for the network; empty for the one in the package.",
-        applies=Applies.AT_RESTART,
-    )
     threads: int = parameter(
         1,
         "CPU threads of PyTorch, in the whole process; more than one is slow on a busy machine.",

@@ -18,6 +18,7 @@ from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
+    NetworkParameters,
     missing_libraries,
     resolve_device,
     weights_problem,
@@ -28,17 +29,9 @@ MIN_SIDE = 10.0
 
 
 @dataclass(frozen=True)
-class SiameseParameters(Parameters):
+class SiameseParameters(NetworkParameters):
     """What every Siamese tracker takes."""
 
-    network: str = parameter(
-        "lite", "Name of the network.", choices=("lite",), applies=Applies.AT_RESTART
-    )
-    weights: str = parameter(
-        "",
-        "Path of a weights file for the network; empty for the one in the package.",
-        applies=Applies.AT_RESTART,
-    )
     engine: str = parameter(
         "auto",
         "What runs the network on the CPU: auto takes the fastest installed; a GPU needs torch.",

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 
 from visual_tracker.models.cuda import has_cuda_driver
 from visual_tracker.models.weights import packaged_weights
+from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
 
 _REQUIRED = ("torch", "safetensors")
+
+
+@dataclass(frozen=True)
+class NetworkParameters(Parameters):
+    """Which network a tracker runs, with which weights."""
+
+    network: str = parameter(
+        "lite", "Name of the network.", choices=("lite",), applies=Applies.AT_RESTART
+    )
+    weights: str = parameter(
+        "",
+        "Path of a weights file for the network; empty for the one in the package.",
+        applies=Applies.AT_RESTART,
+    )
 
 
 def missing_libraries() -> str | None:
