@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from visual_tracker.models.correlation import full_correlation
 from visual_tracker.models.geometry import ALEXNET
-from visual_tracker.models.siamrpn import ANCHORS, Proposals, SiamRpnNetwork, Template
+from visual_tracker.models.siamrpn import Proposals, SiamRpnNetwork, Template
+
+ANCHORS = ALEXNET.anchors
 
 WIDTHS = (96, 256, 384, 384, 256)
 _KERNELS = (11, 5, 3, 3, 3)

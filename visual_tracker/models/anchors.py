@@ -13,40 +13,36 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from visual_tracker.models.geometry import Geometry
+
 FloatArray = NDArray[np.float32]
 
-#: height over width of the five anchors, in the order of the released networks
-RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
 
-#: side of the square anchor in strides
-SCALE = 8
-
-
-def anchor_sizes(stride: int) -> FloatArray:
-    """Width and height of each anchor in crop pixels, shape (5, 2).
+def anchor_sizes(geometry: Geometry) -> FloatArray:
+    """Width and height of each anchor in crop pixels, shape (A, 2).
 
     The released networks truncate both sides to whole strides: at stride 8 these are 104x32, 88x40,
     64x64, 40x80 and 32x96, and so they are here.
     """
     sizes = []
-    for ratio in RATIOS:
-        width = int(np.sqrt(stride * stride / ratio))
+    for ratio in geometry.anchor_ratios:
+        width = int(np.sqrt(geometry.stride**2 / ratio))
         height = int(width * ratio)
-        sizes.append((width * SCALE, height * SCALE))
+        sizes.append((width * geometry.anchor_scale, height * geometry.anchor_scale))
     return np.asarray(sizes, dtype=np.float32)
 
 
 @lru_cache(maxsize=64)
-def anchor_grid(rows: int, columns: int, stride: int) -> FloatArray:
+def anchor_grid(rows: int, columns: int, geometry: Geometry) -> FloatArray:
     """All anchors of a response map.
 
     The grid is centred: the middle cell lies on the crop's centre. (Taking half of an odd size by
     true division would shift it by half a stride.)
 
     Returns:
-        Array (4, 5, rows, columns) of centre x, centre y, width, height; read-only.
+        Array (4, A, rows, columns) of centre x, centre y, width, height; read-only.
     """
-    sizes = anchor_sizes(stride)
+    sizes, stride = anchor_sizes(geometry), geometry.stride
     grid = np.empty((4, len(sizes), rows, columns), dtype=np.float32)
     grid[0] = (np.arange(columns) - (columns - 1) / 2)[None, None, :] * stride
     grid[1] = (np.arange(rows) - (rows - 1) / 2)[None, :, None] * stride

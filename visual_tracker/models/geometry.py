@@ -20,6 +20,8 @@ class Geometry:
         kernel_span: crop pixels that a cell's window covers: the map of a search crop of side s
             has (s - kernel_span) / stride + 1 cells a side, and its middle is the crop's centre.
         size_step: search sizes are `search_size` plus or minus multiples of this.
+        anchor_ratios: height over width of the anchors of a cell, in the order of the outputs.
+        anchor_scale: side of the square anchor, in strides.
     """
 
     template_size: int
@@ -27,6 +29,17 @@ class Geometry:
     stride: int
     kernel_span: int
     size_step: int
+    anchor_ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0)
+    anchor_scale: int = 8
+
+    def __post_init__(self) -> None:
+        """Take ratios from any sequence: a file gives a list."""
+        object.__setattr__(self, "anchor_ratios", tuple(self.anchor_ratios))
+
+    @property
+    def anchors(self) -> int:
+        """Anchors a cell."""
+        return len(self.anchor_ratios)
 
     def response_size(self, search_size: int) -> int:
         """Cells a side of the response map of a search crop.
@@ -55,6 +68,18 @@ class Geometry:
 #: the paper's network: nothing is padded, so the whole template is the kernel
 ALEXNET = Geometry(template_size=127, search_size=271, stride=8, kernel_span=127, size_step=8)
 
-#: ours: crops of 16 n + 1 pixels keep every stride's grid centred on the crop although the
+#: our SiamFC: crops of 16 n + 1 pixels keep every stride's grid centred on the crop although the
 #: convolutions are padded; the kernel is the middle 7x7 cells of the template
 LITE = Geometry(template_size=129, search_size=257, stride=8, kernel_span=49, size_step=16)
+
+#: our SiamRPN: the same crops at stride 16, one square anchor a cell (box regression and a deep
+#: head make up for the others); a cell's window is 3x3 cells
+LITE_RPN = Geometry(
+    template_size=129,
+    search_size=257,
+    stride=16,
+    kernel_span=33,
+    size_step=16,
+    anchor_ratios=(1.0,),
+    anchor_scale=4,
+)

@@ -21,8 +21,8 @@ class Response(NamedTuple):
     """What a SiamRPN network answers to a search crop.
 
     Attributes:
-        scores: probability of target, (5, H, W).
-        deltas: (4, 5, H, W).
+        scores: probability of target, (A, H, W) with A anchors a cell.
+        deltas: (4, A, H, W).
         embedding: phi(x), (C, h, w); the window of cell (i, j) starts there.
     """
 

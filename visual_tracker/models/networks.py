@@ -9,9 +9,9 @@ from torch import nn
 
 from visual_tracker.models.adnet import LiteAdnet, VggAdnet
 from visual_tracker.models.alexnet import AlexNetSiamRpn
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.mdnet import MdNet
 from visual_tracker.models.siamfc import LiteSiamFc
-from visual_tracker.models.siamrpn import LiteSiamRpn
 from visual_tracker.parameters import ParameterError
 
 NETWORKS: dict[tuple[str, str], Callable[[], nn.Module]] = {

@@ -264,7 +264,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
                 settings,
             )
         upright = [
-            (decode_response(response, self.geometry.stride), view.box)
+            (decode_response(response, self.geometry), view.box)
             for response, view in zip(responses, views, strict=True)
             if view.is_upright
         ]
@@ -317,7 +317,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _look(self, image: Image, frame: CropFrame, box: Box) -> Choice:
         """Ask network and target model about a crop, and choose."""
         response = self.matcher.respond(self._template, take_crop(image, frame, self._padding))
-        proposals = decode_response(response, self.geometry.stride)
+        proposals = decode_response(response, self.geometry)
         proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
         filtered = self._filter(response, proposals)
         scores = proposals.scores

@@ -2,7 +2,7 @@
 
 Li et al., "High Performance Visual Tracking with Siamese Region Proposal Network", CVPR 2018,
 section 4.3. Boxes are in crop pixels from the crop's centre, coordinate-major: centre x, centre y,
-width, height. N proposals are the flattened (5, H, W).
+width, height. N proposals are the flattened (A, H, W).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from visual_tracker.crops import CONTEXT
 from visual_tracker.models.anchors import anchor_grid, decode
+from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.matchers import Response
 
 FloatArray = NDArray[np.floating]
@@ -39,12 +40,12 @@ class Proposals(NamedTuple):
     shape: tuple[int, int]
 
 
-def decode_response(response: Response, stride: int) -> Proposals:
+def decode_response(response: Response, geometry: Geometry) -> Proposals:
     """Decode every proposal of an answer."""
     ratios, rows, columns = response.scores.shape
     deltas = response.deltas.copy()
     np.clip(deltas[2:], -_MAX_LOG_GROWTH, _MAX_LOG_GROWTH, out=deltas[2:])
-    boxes = decode(anchor_grid(rows, columns, stride), deltas).reshape(4, -1)
+    boxes = decode(anchor_grid(rows, columns, geometry), deltas).reshape(4, -1)
     cells = _cells(ratios, rows, columns)
     return Proposals(boxes, response.scores.reshape(-1), cells, (rows, columns))
 

@@ -94,7 +94,7 @@ class SiamRpnTracker(SiameseTracker):
     def _search(self, image: Image, frame: CropFrame, box: Box, window_influence: float) -> Ranked:
         """Ask the network about a crop and rank its proposals against the last box."""
         response = self.matcher.respond(self._template, take_crop(image, frame, self._padding))
-        proposals = decode_response(response, self.geometry.stride)
+        proposals = decode_response(response, self.geometry)
         return self._rank(response, proposals, proposals.scores, frame, box, window_influence)
 
     def _rank(

@@ -1,52 +1,61 @@
-"""What a teacher adds to the loss: its features and where it would look.
+"""What a teacher adds to the loss: its features, scores and boxes, cell by cell.
 
-Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, for the response; Romero et
-al., "FitNets", ICLR 2015, for the features, which a linear map of ours must predict.
+Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, for scores and response; Romero
+et al., "FitNets", ICLR 2015, for the features; Chen et al., "Learning Efficient Object Detection
+Models with Knowledge Distillation", NeurIPS 2017, for the boxes. The network has the teacher's
+cells, so that each can be compared with its own. A teacher can be asked about any crop, and knows
+more of the world than our labels: it was trained on a thousand times our data.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from visual_tracker.models.geometry import LITE
+from visual_tracker.models.anchors import anchor_grid
+from visual_tracker.models.geometry import LITE_RPN
+from visual_tracker.models.siamrpn import Proposals
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.teachers.nanotrack import (
     RESPONSE_SIZE,
     SEARCH_SIZE,
-    STRIDE,
     TEMPLATE_SIZE,
+    Lesson,
     NanoTrackTeacher,
 )
 
-#: cells of ours for one of the teacher's
-_STEP = STRIDE // LITE.stride
+#: weight of the teacher's boxes where it sees no target, against 1 where it is sure
+_LEAST_BOX_WEIGHT = 0.02
+#: the teacher's probability from which a cell counts as one of the target's
+_IS_TARGET = 0.5
 
 
 class Distillation(nn.Module):
     """Compares a `lite` SiamRPN with NanoTrack v3.
 
-    The crops are ours without their last row and column, so that both centres coincide: the
-    teacher's 127 and 255 pixels are our 129 and 257 without a border of one.
+    The crops are ours without their outermost pixels, so that both centres coincide: the teacher's
+    127 and 255 pixels are our 129 and 257 without a border of one. Its features then lie one pixel
+    beside ours, of the 16 of a cell.
 
     Args:
         teacher: looks at the same crops.
-        channels: of our embedding.
         recipe: weights and temperature.
     """
 
-    def __init__(self, teacher: NanoTrackTeacher, channels: int, recipe: Recipe) -> None:
+    def __init__(self, teacher: NanoTrackTeacher, recipe: Recipe) -> None:
         super().__init__()
         # in a list, so that it is no part of what is trained, moved or saved with this module
         self._teacher = [teacher]
         self._recipe = recipe
-        self.predict = nn.Conv2d(channels, teacher.channels, 1)
         self.norm = nn.BatchNorm2d(teacher.channels, affine=False)
+        anchors = anchor_grid(RESPONSE_SIZE, RESPONSE_SIZE, LITE_RPN)[:, 0]
+        self.register_buffer("_anchors", torch.tensor(anchors), persistent=False)
 
     @classmethod
-    def of(cls, recipe: Recipe, channels: int) -> Distillation | None:
+    def of(cls, recipe: Recipe) -> Distillation | None:
         """The distillation that a recipe asks for, if any.
 
         Raises:
@@ -54,59 +63,78 @@ class Distillation(nn.Module):
         """
         if not recipe.teacher:
             return None
-        return cls(NanoTrackTeacher(Path(recipe.teacher)), channels, recipe)
+        return cls(NanoTrackTeacher(Path(recipe.teacher)), recipe)
 
-    def forward(self, batch: dict[str, Tensor], logits: Tensor, embedding: Tensor) -> Tensor:
-        """The loss of a batch.
+    def forward(self, batch: dict[str, Tensor], proposals: Proposals) -> Tensor:
+        """The loss of a batch; negative pairs count for the features alone.
 
         Args:
             batch: of template (B, 3, 129, 129), search (B, 3, 257, 257) and box (B, 4).
-            logits: ours, (B, 2, 5, 27, 27).
-            embedding: ours of the search crop, (B, C, 33, 33).
+            proposals: ours, logits (B, 2, 1, 15, 15), embedding (B, 96, 17, 17).
         """
-        teacher = self._teacher[0].to(embedding.device)
+        lesson = self._lesson(batch, proposals.embedding.device)
+        recipe, positive = self._recipe, batch["box"][:, 2] > 0
+        margin = (proposals.logits[:, 1] - proposals.logits[:, 0]).float()[:, 0]
+        theirs = lesson.logits.float()
+        each = (
+            recipe.teacher_scores * self._scores(margin, theirs)
+            + recipe.teacher_response * self._response(margin, theirs)
+            + recipe.teacher_boxes * self._boxes(proposals.deltas[:, :, 0].float(), lesson)
+        )
+        features = self._features(proposals.embedding, lesson.features)
+        return recipe.teacher_features * features + _mean(each, positive)
+
+    def _lesson(self, batch: dict[str, Tensor], device: torch.device) -> Lesson:
         template, search = (
             batch[name][:, :, 1 : 1 + size, 1 : 1 + size]
             for name, size in (("template", TEMPLATE_SIZE), ("search", SEARCH_SIZE))
         )
-        lesson = teacher(template, search)
-        positive = batch["box"][:, 2] > 0
-        return self._recipe.teacher_features * self._features(
-            embedding, lesson.features
-        ) + self._recipe.teacher_response * self._response(logits, lesson.logits, positive)
+        lesson: Lesson = self._teacher[0].to(device)(template, search)
+        return lesson
 
     def _features(self, embedding: Tensor, features: Tensor) -> Tensor:
-        """Mean squared error of the predicted features, each channel of unit variance."""
+        """Mean squared error of the features, each channel of unit variance."""
         cells = features.shape[2]
-        ours = embedding[:, :, ::_STEP, ::_STEP][:, :, :cells, :cells]
-        return functional.mse_loss(self.predict(ours).float(), self.norm(features.float()))
+        ours = embedding[:, :, :cells, :cells]
+        return functional.mse_loss(ours.float(), self.norm(features.float()))
 
-    def _response(self, logits: Tensor, theirs: Tensor, positive: Tensor) -> Tensor:
-        """Kullback-Leibler divergence of the spatial distributions, over positive pairs."""
-        temperature = self._recipe.teacher_temperature
-        margin = (logits[:, 1] - logits[:, 0]).float().logsumexp(dim=1)
-        ours, theirs = common_cells(margin, theirs)
-        divergence = functional.kl_div(
-            functional.log_softmax(ours.flatten(1) / temperature, dim=1),
-            functional.log_softmax(theirs.float().flatten(1) / temperature, dim=1),
+    def _scores(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        """Cross-entropy with the teacher's probabilities; target and rest weigh the same, (B,)."""
+        probability = theirs.sigmoid()
+        entropy = functional.binary_cross_entropy_with_logits(ours, probability, reduction="none")
+        is_target = (probability > _IS_TARGET).flatten(1)
+        entropy = entropy.flatten(1)
+        return 0.5 * (_mean_of_rows(entropy, is_target) + _mean_of_rows(entropy, ~is_target))
+
+    def _response(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        """Kullback-Leibler divergence of the spatial distributions, (B,)."""
+        ours, theirs = (
+            functional.log_softmax(map_.flatten(1) / self._recipe.teacher_temperature, dim=1)
+            for map_ in (ours, theirs)
+        )
+        return functional.kl_div(ours, theirs, reduction="none", log_target=True).sum(dim=1)
+
+    def _boxes(self, deltas: Tensor, lesson: Lesson) -> Tensor:
+        """Smooth L1 of the deltas to the teacher's boxes, by its probability, (B,)."""
+        boxes, anchors = lesson.boxes.float(), self._anchors
+        assert isinstance(anchors, Tensor)
+        shift = (boxes[:, :2] - anchors[:2]) / anchors[2:]
+        growth = (boxes[:, 2:] / anchors[2:]).log()
+        distance = functional.smooth_l1_loss(
+            deltas,
+            torch.cat((shift, growth), dim=1),
             reduction="none",
-            log_target=True,
+            beta=self._recipe.smooth_l1_beta,
         ).sum(dim=1)
-        return (divergence * positive).sum() / positive.sum().clamp(min=1)
+        weight = lesson.logits.float().sigmoid() + _LEAST_BOX_WEIGHT
+        return (distance * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
 
 
-def common_cells(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
-    """The cells of two centred maps that lie on the same pixels of the crop.
+def _mean(values: Tensor, chosen: Tensor) -> Tensor:
+    """Mean of the chosen values; 0 if none is chosen."""
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)
 
-    Args:
-        ours: (B, 27, 27), stride 8.
-        theirs: (B, 15, 15), stride 16.
 
-    Returns:
-        Both (B, 13, 13), stride 16.
-    """
-    reach = min((ours.shape[1] // 2) // _STEP, RESPONSE_SIZE // 2)
-    middle = ours.shape[1] // 2
-    chosen = slice(middle - _STEP * reach, middle + _STEP * reach + 1, _STEP)
-    inner = slice(RESPONSE_SIZE // 2 - reach, RESPONSE_SIZE // 2 + reach + 1)
-    return ours[:, chosen, chosen], theirs[:, inner, inner]
+def _mean_of_rows(values: Tensor, chosen: Tensor) -> Tensor:
+    """Mean of the chosen values of each row; 0 if none is chosen."""
+    return (values * chosen).sum(dim=1) / chosen.sum(dim=1).clamp(min=1)

@@ -50,8 +50,14 @@ class Recipe(Parameters):
     teacher: str = parameter(
         "", "NanoTrack v3's file (safetensors) as a teacher of `lite`; empty: none."
     )
+    truth: float = parameter(
+        1.0, "Weight of labels and boxes of the data, beside what a teacher says.", minimum=0.0
+    )
     teacher_features: float = parameter(
-        1.0, "Weight of predicting the teacher's features.", minimum=0.0
+        1.0, "Weight of having the teacher's features.", minimum=0.0
+    )
+    teacher_scores: float = parameter(
+        1.0, "Weight of the teacher's probability in each cell.", minimum=0.0
     )
     teacher_response: float = parameter(
         0.2, "Weight of looking where the teacher looks.", minimum=0.0
@@ -59,6 +65,7 @@ class Recipe(Parameters):
     teacher_temperature: float = parameter(
         2.0, "Softens both responses before they are compared.", minimum=0.1
     )
+    teacher_boxes: float = parameter(1.0, "Weight of the teacher's boxes.", minimum=0.0)
 
     video_share: float = parameter(
         0.5, "Share of positive pairs from videos.", minimum=0.0, maximum=1.0

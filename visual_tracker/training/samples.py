@@ -29,8 +29,8 @@ class Sample(NamedTuple):
     Attributes:
         template: BGR uint8 (3, T, T).
         search: BGR uint8 (3, S, S).
-        labels: int8, NEGATIVE, POSITIVE or IGNORED; (5, H, W) of anchors or (1, H, W) of cells.
-        deltas: float32 (4, 5, H, W) that move each anchor onto the target; zeros without anchors.
+        labels: int8, NEGATIVE, POSITIVE or IGNORED; (A, H, W) of anchors or (1, H, W) of cells.
+        deltas: float32 (4, A, H, W) that move each anchor onto the target; zeros without anchors.
         box: float32 (4,) centre x, centre y, width, height of the target in crop pixels from the
             crop's centre; of width 0 in a negative pair.
     """
@@ -64,9 +64,9 @@ class AnchorTargets:
     def __call__(
         self, box: tuple[float, float, float, float] | None
     ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-        """Labels (5, H, W) and deltas (4, 5, H, W)."""
+        """Labels (A, H, W) and deltas (4, A, H, W)."""
         size = self.geometry.response_size(self.geometry.search_size)
-        anchors = anchor_grid(size, size, self.geometry.stride)
+        anchors = anchor_grid(size, size, self.geometry)
         if box is None:
             labels = np.full(anchors.shape[1:], NEGATIVE, dtype=np.int8)
             return labels, np.zeros(anchors.shape, dtype=np.float32)
@@ -75,6 +75,35 @@ class AnchorTargets:
         labels[overlap < self.recipe.negative_iou] = NEGATIVE
         labels[overlap > self.recipe.positive_iou] = POSITIVE
         labels[np.unravel_index(overlap.argmax(), overlap.shape)] = POSITIVE
+        return labels, encode(anchors, box)
+
+
+@dataclass(frozen=True)
+class EllipseTargets:
+    """Of one anchor a cell: cells by their place in the target (SiamBAN, Chen et al., CVPR 2020).
+
+    Cells inside the ellipse with half the box's sides as axes are positive, those outside the one
+    with its sides as axes negative. An anchor of one shape says too little by its IoU.
+    """
+
+    geometry: Geometry
+
+    def __call__(
+        self, box: tuple[float, float, float, float] | None
+    ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """Labels (1, H, W) and deltas (4, 1, H, W)."""
+        size = self.geometry.response_size(self.geometry.search_size)
+        anchors = anchor_grid(size, size, self.geometry)
+        labels = np.full(anchors.shape[1:], NEGATIVE, dtype=np.int8)
+        if box is None:
+            return labels, np.zeros(anchors.shape, dtype=np.float32)
+        # 1 on the ellipse that touches the box's sides
+        distance = np.hypot(
+            (anchors[0] - box[0]) / (box[2] / 2), (anchors[1] - box[1]) / (box[3] / 2)
+        )
+        labels[distance < 1] = IGNORED
+        labels[distance < 0.5] = POSITIVE
+        labels[np.unravel_index(distance.argmin(), distance.shape)] = POSITIVE
         return labels, encode(anchors, box)
 
 

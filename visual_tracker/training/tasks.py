@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from visual_tracker.models.anchors import anchor_grid, decode, iou_with
 from visual_tracker.models.geometry import Geometry
-from visual_tracker.models.siamrpn import LiteSiamRpn
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.parameters import ParameterError
 from visual_tracker.training.distillation import Distillation
 from visual_tracker.training.losses import Losses, siamfc_loss, siamrpn_loss
 from visual_tracker.training.recipe import Recipe
-from visual_tracker.training.samples import AnchorTargets, RadiusTargets, Targets
+from visual_tracker.training.samples import AnchorTargets, EllipseTargets, RadiusTargets, Targets
 
 
 class Task(ABC):
@@ -59,11 +59,13 @@ class SiamRpnTask(Task):
         if recipe.teacher and not isinstance(network, LiteSiamRpn):
             raise ParameterError("a teacher needs --network lite; set teacher= to nothing")
         if isinstance(network, LiteSiamRpn):
-            distillation = Distillation.of(recipe, network.neck.norm.num_features)
+            distillation = Distillation.of(recipe)
             self.extra = distillation or self.extra
 
     def targets(self) -> Targets:
-        """Anchors by IoU."""
+        """Anchors by IoU; a single anchor's cells by their place in the target."""
+        if self.geometry.anchors == 1:
+            return EllipseTargets(self.geometry)
         return AnchorTargets(self.geometry, self.recipe)
 
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
@@ -73,14 +75,15 @@ class SiamRpnTask(Task):
         )
         if not isinstance(self.extra, Distillation):
             return losses
-        distillation = self.extra(batch, outputs.logits, outputs.embedding)
-        return losses._replace(total=losses.total + distillation, distillation=distillation)
+        distillation = self.extra(batch, outputs)
+        total = self.recipe.truth * losses.total + distillation
+        return losses._replace(total=total, distillation=distillation)
 
     def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
         """IoU of the best proposal, no window, no penalty."""
         margins = (outputs.logits[:, 1] - outputs.logits[:, 0]).float().cpu().numpy()
         deltas = outputs.deltas.float().cpu().numpy()
-        anchors = anchor_grid(*margins.shape[2:], self.geometry.stride).reshape(4, -1)
+        anchors = anchor_grid(*margins.shape[2:], self.geometry).reshape(4, -1)
         result = []
         for margin, delta, box in zip(margins, deltas, batch["box"].cpu().numpy(), strict=True):
             if box[2] > 0:

@@ -63,10 +63,13 @@ class Lesson(NamedTuple):
     Attributes:
         features: of the search crops, (B, 96, 16, 16); cell i lies on pixel 16 i of the crop.
         logits: target minus background, (B, 15, 15), stride 16 around the crop's centre.
+        boxes: of each cell, (B, 4, 15, 15): centre x, centre y from the crop's centre, width,
+            height; crop pixels.
     """
 
     features: Tensor
     logits: Tensor
+    boxes: Tensor
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int) -> nn.Conv2d:
@@ -184,26 +187,32 @@ def _tower() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class _ClassHead(nn.Module):
-    """The classification half of the head; the boxes of the file are not used."""
+def _down() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(_CHANNELS + TEMPLATE_CELLS**2, _CHANNELS, 1))
+
+
+class _Head(nn.Module):
+    """Two class scores, and the logarithms of the distances to the box's four sides."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.corr_dw_cls = _Depthwise()
-        self.corr_pw_cls = _Pixelwise()
-        self.down_cls = nn.Sequential(nn.Conv2d(_CHANNELS + TEMPLATE_CELLS**2, _CHANNELS, 1))
-        self.cls_tower = _tower()
+        self.corr_dw_cls, self.corr_pw_cls = _Depthwise(), _Pixelwise()
+        self.corr_dw_reg, self.corr_pw_reg = _Depthwise(), _Pixelwise()
+        self.down_cls, self.down_reg = _down(), _down()
+        self.cls_tower, self.bbox_tower = _tower(), _tower()
         self.cls_logits = nn.Sequential(nn.Conv2d(_CHANNELS, 2, 1))
+        self.bbox_pred = nn.Sequential(nn.Conv2d(_CHANNELS, 4, 1))
 
-    def forward(self, template: Tensor, search: Tensor) -> Tensor:
+    def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
         maps = (self.corr_pw_cls(template, search), self.corr_dw_cls(template, search))
-        joined = self.down_cls(torch.cat(maps, dim=1))
-        result: Tensor = self.cls_logits(self.cls_tower(joined))
-        return result
+        logits = self.cls_logits(self.cls_tower(self.down_cls(torch.cat(maps, dim=1))))
+        maps = (self.corr_pw_reg(template, search), self.corr_dw_reg(template, search))
+        sides = self.bbox_pred(self.bbox_tower(self.down_reg(torch.cat(maps, dim=1))))
+        return logits, sides.exp()
 
 
 class NanoTrackTeacher(nn.Module):
-    """NanoTrack v3's features and target scores.
+    """NanoTrack v3's features, target scores and boxes.
 
     Args:
         path: `nanotrackv3.safetensors`.
@@ -217,7 +226,7 @@ class NanoTrackTeacher(nn.Module):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.backbone = _Backbone()
-        self.ban_head = _ClassHead()
+        self.ban_head = _Head()
         own = self.state_dict()
         try:
             given = {name: value for name, value in load_file(path).items() if name in own}
@@ -237,5 +246,13 @@ class NanoTrackTeacher(nn.Module):
             search: (B, 3, 255, 255) BGR in 0..255.
         """
         features = self.backbone(search)
-        logits = self.ban_head(self.backbone(template), features)
-        return Lesson(features, logits[:, 1] - logits[:, 0])
+        logits, sides = self.ban_head(self.backbone(template), features)
+        return Lesson(features, logits[:, 1] - logits[:, 0], _boxes(sides))
+
+
+def _boxes(sides: Tensor) -> Tensor:
+    """Boxes of cells from the distances to their left, top, right and bottom sides."""
+    left, top, right, bottom = sides.unbind(dim=1)
+    place = (torch.arange(RESPONSE_SIZE, device=sides.device) - RESPONSE_SIZE // 2) * STRIDE
+    x, y = place[None, None, :] + (right - left) / 2, place[None, :, None] + (bottom - top) / 2
+    return torch.stack((x, y, left + right, top + bottom), dim=1)
