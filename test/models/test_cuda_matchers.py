@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from visual_tracker.models import cuda_matchers  # noqa: E402
 from visual_tracker.models.cuda_matchers import PackedProposalMatcher  # noqa: E402
-from visual_tracker.models.siamrpn import LiteSiamRpn  # noqa: E402
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
 from visual_tracker.models.torch_matchers import TorchProposalMatcher, folded  # noqa: E402
 
 DEVICES = [

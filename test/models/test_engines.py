@@ -25,8 +25,8 @@ from visual_tracker.models.graph_matchers import (  # noqa: E402
     GraphProposalMatcher,
     GraphResponseMatcher,
 )
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
 from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
-from visual_tracker.models.siamrpn import LiteSiamRpn  # noqa: E402
 from visual_tracker.models.torch_matchers import (  # noqa: E402
     TorchProposalMatcher,
     TorchResponseMatcher,

@@ -55,7 +55,7 @@ def test_onnx_with_one_size(weights: Path, tmp_path: Path) -> None:
         for entry in (*graph.input, *graph.output)
     }
     assert shapes["image"] == [1, 273, 273, 3]
-    assert shapes["scores"] == [1, 5, 29, 29]
+    assert shapes["scores"] == [1, 1, 16, 16]
 
 
 def test_torchscript_gives_what_torch_gives(weights: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from visual_tracker.models.geometry import ALEXNET, LITE, Geometry, GeometryError
+from visual_tracker.models.geometry import ALEXNET, LITE, LITE_RPN, Geometry, GeometryError
 
 
 def test_score_sizes_of_the_paper() -> None:
@@ -15,15 +15,18 @@ def test_score_sizes_of_the_paper() -> None:
 
 def test_score_size_of_ours() -> None:
     assert LITE.response_size(257) == 27
+    assert LITE_RPN.response_size(257) == 15
 
 
-@pytest.mark.parametrize(("geometry", "size"), [(ALEXNET, 270), (LITE, 265), (LITE, 33)])
+@pytest.mark.parametrize(
+    ("geometry", "size"), [(ALEXNET, 270), (LITE, 265), (LITE, 33), (LITE_RPN, 17)]
+)
 def test_a_size_off_the_grid_is_refused(geometry: Geometry, size: int) -> None:
     with pytest.raises(GeometryError, match="multiples of"):
         geometry.response_size(size)
 
 
-@pytest.mark.parametrize("geometry", [ALEXNET, LITE])
+@pytest.mark.parametrize("geometry", [ALEXNET, LITE, LITE_RPN])
 @pytest.mark.parametrize("size", [10.0, 127.0, 128.5, 257.0, 257.1, 640.0])
 def test_the_fitting_size_is_the_smallest_that_fits(geometry: Geometry, size: float) -> None:
     fitting = geometry.fitting_size(size)

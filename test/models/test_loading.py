@@ -12,10 +12,10 @@ safetensors_torch = pytest.importorskip("safetensors.torch")
 
 from visual_tracker.models import weights  # noqa: E402
 from visual_tracker.models.alexnet import AlexNetSiamRpn  # noqa: E402
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
 from visual_tracker.models.loading import load_weights  # noqa: E402
 from visual_tracker.models.networks import create_network  # noqa: E402
 from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
-from visual_tracker.models.siamrpn import LiteSiamRpn  # noqa: E402
 
 
 class Harmful:
@@ -112,5 +112,5 @@ def test_every_shipped_file_is_in_the_manifest() -> None:
 def test_lite_weights_need_their_own_kind(tmp_path: Path) -> None:
     path = tmp_path / "fc.safetensors"
     safetensors_torch.save_file(LiteSiamFc(192).state_dict(), path)
-    with pytest.raises(weights.WeightsError, match="lacks classification"):
+    with pytest.raises(weights.WeightsError, match="lacks neck"):
         load_weights(LiteSiamRpn(), path)

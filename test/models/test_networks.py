@@ -20,8 +20,8 @@ from visual_tracker.models.efficientnet_lite import (  # noqa: E402
     fold,
     imagenet_names,
 )
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
 from visual_tracker.models.networks import create_network  # noqa: E402
-from visual_tracker.models.siamrpn import LiteSiamRpn  # noqa: E402
 from visual_tracker.models.torch_matchers import folded  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
 
@@ -97,8 +97,8 @@ def test_lite_is_small_and_its_maps_have_the_geometrys_sizes() -> None:
         for width, height in ((257, 257), (321, 273)):
             proposals = network.propose(template, torch.zeros(1, 3, height, width))
             rows, columns = (network.geometry.response_size(side) for side in (height, width))
-            assert proposals.logits.shape == (1, 2, 5, rows, columns)
-            assert proposals.deltas.shape == (1, 4, 5, rows, columns)
+            assert proposals.logits.shape == (1, 2, 1, rows, columns)
+            assert proposals.deltas.shape == (1, 4, 1, rows, columns)
             windows = np.subtract(proposals.embedding.shape[2:], template.embedding.shape[2:]) + 1
             assert windows.tolist() == [rows, columns]
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visual_tracker.boxes import Box
+from visual_tracker.models.geometry import ALEXNET
 from visual_tracker.models.matchers import Response
 from visual_tracker.trackers.score_map import (
     change_penalty,
@@ -56,7 +57,7 @@ def test_decoding_keeps_scores_boxes_and_cells_together() -> None:
     scores[2, 0, 1] = 0.9
     deltas = np.zeros((4, 5, 3, 3), dtype=np.float32)
     deltas[0, 2, 0, 1] = 0.25
-    proposals = decode_response(Response(scores, deltas, np.zeros((1, 3, 3))), 8)
+    proposals = decode_response(Response(scores, deltas, np.zeros((1, 3, 3))), ALEXNET)
     best = int(proposals.scores.argmax())
     assert proposals.boxes[:, best].tolist() == [16, -8, 64, 64]
     assert proposals.cells[:, best].tolist() == [0, 1]
@@ -66,7 +67,7 @@ def test_decoding_keeps_scores_boxes_and_cells_together() -> None:
 def test_a_wild_network_does_not_overflow() -> None:
     deltas = np.full((4, 5, 3, 3), 1e4, dtype=np.float32)
     proposals = decode_response(
-        Response(np.ones((5, 3, 3), dtype=np.float32), deltas, np.zeros((1, 3, 3))), 8
+        Response(np.ones((5, 3, 3), dtype=np.float32), deltas, np.zeros((1, 3, 3))), ALEXNET
     )
     assert np.isfinite(proposals.boxes).all()
 

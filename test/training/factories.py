@@ -10,15 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from visual_tracker.models.correlation import DepthwiseConv2d, depthwise_correlation
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.lite import center_window
-from visual_tracker.models.siamrpn import (
-    ANCHORS,
-    DepthwiseHead,
-    Proposals,
-    SiamRpnNetwork,
-    Template,
-)
+from visual_tracker.models.siamrpn import Proposals, SiamRpnNetwork, Template
 from visual_tracker.training.recipe import Recipe
 
 #: crops of half the usual size, so that a test trains in seconds
@@ -47,8 +42,24 @@ def plain_recipe(**changes: object) -> Recipe:
     return Recipe.from_mapping({**PLAIN, **changes})
 
 
+class TinyBranch(nn.Module):
+    """A depthwise correlation, then one layer."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.kernel = DepthwiseConv2d(24, 3)
+        self.norm = nn.BatchNorm2d(24)
+        self.head = nn.Conv2d(24, outputs, 1)
+
+    def learn(self, features: torch.Tensor) -> torch.Tensor:
+        return center_window(self.kernel(features), 5)
+
+    def forward(self, kernel: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(depthwise_correlation(features, kernel)).relu())
+
+
 class TinySiamRpn(SiamRpnNetwork):
-    """Three convolutions, then the head of `lite`."""
+    """Three convolutions, then a small head with five anchors."""
 
     geometry = TINY
 
@@ -58,8 +69,8 @@ class TinySiamRpn(SiamRpnNetwork):
             nn.Conv2d(3, 16, 5, 2, 2), nn.ReLU(), nn.Conv2d(16, 24, 3, 2, 1), nn.ReLU(),
             nn.Conv2d(24, 24, 3, 2, 1),
         )  # fmt: skip
-        self.classification = DepthwiseHead(24, 2 * ANCHORS, 5)
-        self.regression = DepthwiseHead(24, 4 * ANCHORS, 5)
+        self.classification = TinyBranch(2 * TINY.anchors)
+        self.regression = TinyBranch(4 * TINY.anchors)
 
     def trunk_parts(self) -> list[nn.Module]:
         return [self.trunk[4], self.trunk[2], self.trunk[0]]
@@ -78,7 +89,9 @@ class TinySiamRpn(SiamRpnNetwork):
         deltas = self.regression(template.regression, features)
         size = logits.shape[2:]
         return Proposals(
-            logits.view(-1, 2, ANCHORS, *size), deltas.view(-1, 4, ANCHORS, *size), features
+            logits.view(-1, 2, TINY.anchors, *size),
+            deltas.view(-1, 4, TINY.anchors, *size),
+            features,
         )
 
 

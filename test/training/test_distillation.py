@@ -12,11 +12,15 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from test.training.factories import TinySiamRpn, plain_recipe, write_native  # noqa: E402
-from visual_tracker.models.siamrpn import LiteSiamRpn  # noqa: E402
+from visual_tracker.boxes import Box  # noqa: E402
+from visual_tracker.models.anchors import anchor_grid, encode  # noqa: E402
+from visual_tracker.models.geometry import LITE_RPN  # noqa: E402
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
+from visual_tracker.models.siamrpn import Proposals  # noqa: E402
 from visual_tracker.models.weights import WeightsError  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
 from visual_tracker.training.data import read_collection  # noqa: E402
-from visual_tracker.training.distillation import Distillation, common_cells  # noqa: E402
+from visual_tracker.training.distillation import Distillation  # noqa: E402
 from visual_tracker.training.recipe import Recipe  # noqa: E402
 from visual_tracker.training.run import prepare  # noqa: E402
 from visual_tracker.training.tasks import SiamRpnTask  # noqa: E402
@@ -57,23 +61,42 @@ def a_batch(positive: list[bool]) -> dict[str, torch.Tensor]:
 def a_lesson(count: int) -> Lesson:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(count, 4, 16, 16, generator=generator)
-    return Lesson(features, torch.randn(count, 15, 15, generator=generator))
+    logits = 3 * torch.randn(count, 15, 15, generator=generator)
+    boxes = torch.rand(count, 4, 15, 15, generator=generator) * 80 + 10
+    return Lesson(features, logits, boxes)
 
 
-def test_common_cells_lie_on_the_same_pixels() -> None:
-    ours = 8 * (torch.arange(27) - 13)
-    theirs = STRIDE * (torch.arange(RESPONSE_SIZE) - RESPONSE_SIZE // 2)
-    grids = (torch.stack([line.expand(len(line), -1)] * 2) for line in (ours, theirs))
-    first, second = common_cells(*grids)
-    assert first.shape == (2, 13, 13)
-    assert torch.equal(first, second)
+def proposals(count: int, **changes: torch.Tensor) -> Proposals:
+    """Nothing, but for what is given."""
+    return Proposals(
+        torch.zeros(count, 2, 1, 15, 15),
+        torch.zeros(count, 4, 1, 15, 15),
+        torch.zeros(count, 4, 17, 17),
+    )._replace(**changes)
+
+
+def only(part: str, **changes: float) -> Recipe:
+    """A recipe in which one part of the lesson counts, with weight 1."""
+    weights = {f"teacher_{name}": 0.0 for name in ("features", "scores", "response", "boxes")}
+    return plain_recipe(**{**weights, f"teacher_{part}": 1.0, **changes})
+
+
+def lesson_loss(lesson: Lesson, recipe: Recipe, given: Proposals, positive: list[bool]) -> float:
+    return float(Distillation(FixedTeacher(lesson), recipe)(a_batch(positive), given).detach())
+
+
+def random_logits(count: int) -> torch.Tensor:
+    return torch.randn(count, 2, 1, 15, 15, generator=torch.Generator().manual_seed(1))
+
+
+def margins(logits: torch.Tensor) -> np.ndarray:
+    return (logits[:, 1] - logits[:, 0])[:, 0].double().numpy()
 
 
 def test_the_teacher_sees_both_crops_around_their_centres() -> None:
     batch = a_batch([True])
     teacher = FixedTeacher(a_lesson(1))
-    distillation = Distillation(teacher, 8, plain_recipe())
-    distillation(batch, torch.zeros(1, 2, 5, 27, 27), torch.zeros(1, 8, 33, 33))
+    Distillation(teacher, plain_recipe())(batch, proposals(1))
     template, search = teacher.shown
     assert template.shape[2:] == (127, 127)
     assert search.shape[2:] == (255, 255)
@@ -82,49 +105,83 @@ def test_the_teacher_sees_both_crops_around_their_centres() -> None:
 
 
 def test_the_response_loss_is_the_divergence_of_positive_pairs() -> None:
-    lesson = a_lesson(2)
-    recipe = plain_recipe(teacher_features=0.0, teacher_response=1.0, teacher_temperature=2.0)
-    distillation = Distillation(FixedTeacher(lesson), 8, recipe)
-    generator = torch.Generator().manual_seed(1)
-    logits = torch.randn(2, 2, 5, 27, 27, generator=generator)
-    loss = distillation(a_batch([True, False]), logits, torch.zeros(2, 8, 33, 33))
-    margin = (logits[0, 1] - logits[0, 0]).double().numpy()
-    ours = np.log(np.exp(margin).sum(axis=0))[1:26:2, 1:26:2]
-    theirs = lesson.logits[0].double().numpy()[1:14, 1:14]
+    lesson, logits = a_lesson(2), random_logits(2)
+    recipe = only("response", teacher_temperature=2.0)
+    loss = lesson_loss(lesson, recipe, proposals(2, logits=logits), [True, False])
 
     def softened(values: np.ndarray) -> np.ndarray:
         weights = np.exp(values / 2)
         return weights / weights.sum()
 
-    p, q = softened(theirs), softened(ours)
-    assert float(loss.detach()) == pytest.approx(float((p * np.log(p / q)).sum()), rel=1e-5)
+    p, q = softened(lesson.logits[0].double().numpy()), softened(margins(logits)[0])
+    assert loss == pytest.approx(float((p * np.log(p / q)).sum()), rel=1e-5)
 
 
-def test_agreement_costs_nothing() -> None:
-    lesson = a_lesson(1)
-    recipe = plain_recipe(teacher_features=0.0, teacher_response=1.0)
-    logits = torch.full((1, 2, 5, 27, 27), 0.0)
-    logits[0, 1, :, 1:26:2, 1:26:2] = lesson.logits[0, 1:14, 1:14]
-    distillation = Distillation(FixedTeacher(lesson), 8, recipe)
-    loss = distillation(a_batch([True]), logits, torch.zeros(1, 8, 33, 33))
-    assert float(loss.detach()) == pytest.approx(0, abs=1e-5)
+def test_target_and_rest_weigh_the_same_in_the_score_loss() -> None:
+    lesson, logits = a_lesson(2), random_logits(2)
+    loss = lesson_loss(lesson, only("scores"), proposals(2, logits=logits), [False, True])
+    p, q = (
+        1 / (1 + np.exp(-values))
+        for values in (lesson.logits[1].double().numpy(), margins(logits)[1])
+    )
+    entropy = -(p * np.log(q) + (1 - p) * np.log(1 - q))
+    assert 0 < (p > 0.5).sum() < p.size
+    expected = (entropy[p > 0.5].mean() + entropy[p <= 0.5].mean()) / 2
+    assert loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_features_are_learned_by_the_linear_map_alone() -> None:
+def test_the_box_loss_goes_by_the_teachers_probability() -> None:
+    sure = torch.full((1, 15, 15), -20.0)
+    sure[0, 4, 6] = 20.0
+    lesson = a_lesson(1)._replace(logits=sure)
+    x, y, width, height = (float(value) for value in lesson.boxes[0, :, 4, 6])
+    deltas = torch.zeros(1, 4, 1, 15, 15)
+    right = encode(np.array([[-16.0], [-48.0], [64.0], [64.0]]), (x, y, width, height))
+    deltas[0, :, 0, 4, 6] = torch.tensor(right[:, 0])
+    anywhere = lesson_loss(lesson, only("boxes"), proposals(1), [True])
+    there = lesson_loss(lesson, only("boxes"), proposals(1, deltas=deltas), [True])
+    assert there < anywhere
+    # what remains are the cells without target: a fiftieth each, 224 of them
+    deltas[0, 0, 0, 4, 6] += 2.0
+    beside = lesson_loss(lesson, only("boxes"), proposals(1, deltas=deltas), [True])
+    assert beside - there == pytest.approx((2.0 - 0.05) * 1.02 / (1.02 + 224 * 0.02), rel=1e-3)
+
+
+def test_full_agreement_costs_nothing() -> None:
     lesson = a_lesson(2)
-    distillation = Distillation(FixedTeacher(lesson), 4, plain_recipe(teacher_response=0.0))
-    embedding = torch.zeros(2, 4, 33, 33)
-    embedding[:, :, 0:31:2, 0:31:2] = lesson.features
-    optimizer = torch.optim.Adam(distillation.parameters(), 0.05)
-    assert len(list(distillation.parameters())) == 2  # the teacher is not trained
-    losses = []
-    for _ in range(150):
-        loss = distillation(a_batch([True, True]), torch.zeros(2, 2, 5, 27, 27), embedding)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 1e-3 < 0.1 < losses[0]
+    # sure of everything, or the probabilities' own entropy would remain
+    lesson = lesson._replace(logits=torch.where(lesson.logits > 0, 30.0, -30.0))
+    distillation = Distillation(FixedTeacher(lesson), plain_recipe()).eval()  # features as they are
+    given = proposals(2)
+    given.logits[:, 1, 0] = lesson.logits
+    given.embedding[:, :, :16, :16] = lesson.features
+    anchors = anchor_grid(15, 15, LITE_RPN)[:, 0]
+    for index, boxes in enumerate(lesson.boxes.numpy()):
+        deltas = [
+            encode(anchors[:, row, column, None], tuple(boxes[:, row, column]))
+            for row in range(15)
+            for column in range(15)
+        ]
+        given.deltas[index, :, 0] = torch.tensor(np.concatenate(deltas, axis=1)).view(4, 15, 15)
+    loss = distillation(a_batch([True, True]), given)
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-4)
+
+
+def test_features_are_compared_with_unit_variance() -> None:
+    lesson = a_lesson(2)
+    lesson = lesson._replace(features=7 + 50 * lesson.features)
+    values = lesson.features.transpose(0, 1).flatten(1)
+    mean, spread = values.mean(1)[:, None, None], values.std(1, correction=0)[:, None, None]
+    given = proposals(2)
+    loss = lesson_loss(lesson, only("features"), given, [False, False])
+    assert loss == pytest.approx(1, abs=1e-3)
+    given.embedding[:, :, :16, :16] = (lesson.features - mean) / spread
+    loss = lesson_loss(lesson, only("features"), given, [False, False])
+    assert loss == pytest.approx(0, abs=1e-5)
+
+
+def test_the_teacher_is_not_trained() -> None:
+    assert not list(Distillation(FixedTeacher(a_lesson(1)), plain_recipe()).parameters())
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -183,12 +240,14 @@ def test_the_real_teacher_looks_at_the_target() -> None:
     template[32:96, 32:96] = target
     search[96 - 48 : 160 - 48, 96 + 32 : 160 + 32] = target
     images = [torch.from_numpy(i).permute(2, 0, 1)[None].float() for i in (template, search)]
-    logits = NanoTrackTeacher(FILE)(*images).logits[0]
-    row, column = divmod(int(logits.argmax()), RESPONSE_SIZE)
+    lesson = NanoTrackTeacher(FILE)(*images)
+    row, column = divmod(int(lesson.logits[0].argmax()), RESPONSE_SIZE)
     assert abs(STRIDE * (row - 7) + 48) <= STRIDE
     assert abs(STRIDE * (column - 7) - 32) <= STRIDE
+    box = Box.from_center(*(float(value) for value in lesson.boxes[0, :, row, column]))
+    assert box.iou(Box.from_center(32, -48, 64, 64)) > 0.7
 
 
-def test_a_trained_lite_predicts_from_its_neck() -> None:
+def test_without_a_teacher_nothing_is_trained_beside_the_network() -> None:
     task = SiamRpnTask(LiteSiamRpn(16), plain_recipe())
     assert not list(task.extra.parameters())  # no teacher, nothing to train beside the network

@@ -14,7 +14,7 @@ from test.training.factories import TINY, plain_recipe, write_native
 from visual_tracker.boxes import Box
 from visual_tracker.crops import take_crop
 from visual_tracker.models.anchors import anchor_grid, decode
-from visual_tracker.models.geometry import LITE
+from visual_tracker.models.geometry import LITE, LITE_RPN
 from visual_tracker.training import augment
 from visual_tracker.training.data import View, read_collection
 from visual_tracker.training.images import ImageStore
@@ -28,7 +28,12 @@ from visual_tracker.training.plans import (
     target_in_crop,
 )
 from visual_tracker.training.recipe import Recipe
-from visual_tracker.training.samples import AnchorTargets, RadiusTargets, SampleMaker
+from visual_tracker.training.samples import (
+    AnchorTargets,
+    EllipseTargets,
+    RadiusTargets,
+    SampleMaker,
+)
 
 
 def maker(folder: Path, recipe: Recipe) -> SampleMaker:
@@ -130,7 +135,7 @@ def test_a_sample_depends_on_its_number_alone(tmp_path: Path) -> None:
 
 def test_positive_anchors_decode_to_the_box(tmp_path: Path) -> None:
     sample = maker(write_native(tmp_path), plain_recipe()).make(0)
-    boxes = decode(anchor_grid(*sample.labels.shape[1:], 8), sample.deltas)
+    boxes = decode(anchor_grid(*sample.labels.shape[1:], TINY), sample.deltas)
     positive = sample.labels == 1
     assert positive.any()
     assert boxes[:, positive] == pytest.approx(
@@ -158,6 +163,24 @@ def test_anchor_labels_by_overlap() -> None:
 def test_an_odd_shape_still_has_its_best_anchor() -> None:
     labels, _ = AnchorTargets(LITE, Recipe())((3.0, 0.0, 200.0, 12.0))
     assert (labels == 1).sum() == 1
+
+
+def test_one_anchor_is_labelled_by_its_place_in_the_target() -> None:
+    labels, deltas = EllipseTargets(LITE_RPN)((16.0, 0.0, 128.0, 64.0))
+    assert labels.shape == (1, 15, 15)
+    assert deltas[:, 0, 7, 8] == pytest.approx([0, 0, np.log(2), 0], abs=1e-6)
+    # half axes 64 and 32: positive to 32 and 16, negative from 64 and 32
+    along, across = labels[0, 7].tolist(), labels[0, :, 8].tolist()
+    assert along == [0, 0, 0, 0, 0, -1, -1, 1, 1, 1, -1, -1, 0, 0, 0]
+    assert across == [0, 0, 0, 0, 0, 0, -1, 1, -1, 0, 0, 0, 0, 0, 0]
+    assert labels[0, 6, 10] == -1
+    assert not EllipseTargets(LITE_RPN)(None)[0].any()
+
+
+def test_a_target_between_cells_still_has_one() -> None:
+    labels, _ = EllipseTargets(LITE_RPN)((7.0, 7.0, 6.0, 6.0))
+    assert (labels == 1).sum() == 1
+    assert labels[0, 7, 7] == 1
 
 
 def test_cells_within_the_radius_are_positive() -> None:

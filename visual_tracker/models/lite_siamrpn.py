@@ -1,10 +1,10 @@
 """`lite`: our small SiamRPN at stride 16 on an EfficientNet-Lite0 trunk.
 
-Two correlations meet in each branch, as in NanoTrack v3, the teacher that it is trained with: depth
-by depth (SiamRPN++, Li et al., CVPR 2019, section 3.3), in which a window of the template answers as
-a whole, and cell by cell (Alpha-Refine, Yan et al., CVPR 2021, section 3.2), which says where each
-cell of the template is seen. A deep tower on both reaches over the whole search crop. Unlike the
-teacher it has no pooling over the crop, so that crops of any size get the same answers.
+Two correlations meet in each branch, as in NanoTrack v3, the teacher that it is trained with: by
+depth (SiamRPN++, Li et al., CVPR 2019, section 3.3), in which a window of the template answers as a
+whole, and by cells (Alpha-Refine, Yan et al., CVPR 2021, section 3.2), which says where each cell
+of the template is seen. A deep tower on both reaches over the whole search crop. Unlike the teacher
+it has no pooling over the crop, so that crops of any size get the same answers.
 
 One square anchor a cell: the box of a target of any shape is regressed from it.
 """
@@ -110,9 +110,7 @@ class Branch(nn.Module):
         window = depthwise_correlation(padded, center_window(kernel_window, _WINDOW))
         cells = torch.matmul(kernel_cells.flatten(2).transpose(1, 2), search_cells.flatten(2))
         cells = cells.unflatten(2, features.shape[2:])
-        joined = torch.cat(
-            (self.window_norm(window), self.cell_mix(self.cell_norm(cells))), dim=1
-        )
+        joined = torch.cat((self.window_norm(window), self.cell_mix(self.cell_norm(cells))), dim=1)
         result: Tensor = self.head(self.tower(self.join(joined)))
         return result[:, :, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
