@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from visual_tracker.models.correlation import DepthwiseConv2d, depthwise_correlation
+from visual_tracker.models.correlation import (
+    DepthwiseConv2d,
+    center_window,
+    depthwise_correlation,
+)
 from visual_tracker.models.geometry import Geometry
-from visual_tracker.models.lite import center_window
 from visual_tracker.models.siamrpn import Proposals, SiamRpnNetwork, Template
 from visual_tracker.training.recipe import Recipe
 

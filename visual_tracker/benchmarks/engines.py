@@ -103,10 +103,10 @@ class ComparingMatcher:
             answers[label] = self._matchers[label].respond(template[label], image)
             self.records[label].seconds.append(time.perf_counter() - begin)
         reference = answers[labels[0]]
-        expected = decode_response(reference, self.geometry.stride)
+        expected = decode_response(reference, self.geometry)
         for label, answer in answers.items():
             record = self.records[label]
-            found = decode_response(answer, self.geometry.stride)
+            found = decode_response(answer, self.geometry)
             record.ious.append(_best(found).iou(_best(expected)))
             error = float(np.abs(answer.scores - reference.scores).max())
             record.score_error = max(record.score_error, error)

@@ -119,6 +119,13 @@ class _DepthwiseConvolution(torch.autograd.Function):
         return to_x, to_weight
 
 
+def center_window(features: Tensor, size: int) -> Tensor:
+    """The middle `size` x `size` cells of (B, C, H, W)."""
+    top = (features.shape[2] - size) // 2
+    left = (features.shape[3] - size) // 2
+    return features[:, :, top : top + size, left : left + size]
+
+
 def full_correlation(search: Tensor, kernel: Tensor, outputs: int = 1) -> Tensor:
     """Correlate over all channels.
 

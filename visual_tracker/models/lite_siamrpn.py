@@ -15,10 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from visual_tracker.models.correlation import DepthwiseConv2d, depthwise_correlation
+from visual_tracker.models.correlation import (
+    DepthwiseConv2d,
+    center_window,
+    depthwise_correlation,
+)
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
 from visual_tracker.models.geometry import LITE_RPN
-from visual_tracker.models.lite import center_window
 from visual_tracker.models.siamrpn import Proposals, SiamRpnNetwork, Template
 
 #: cells a side of the template's features

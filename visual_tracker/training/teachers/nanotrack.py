@@ -16,8 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from visual_tracker.models.correlation import depthwise_correlation
-from visual_tracker.models.lite import center_window
+from visual_tracker.models.correlation import center_window, depthwise_correlation
 from visual_tracker.models.weights import WeightsError
 
 TEMPLATE_SIZE = 127
