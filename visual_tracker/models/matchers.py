@@ -7,7 +7,7 @@ whose response is known, and other engines can take torch's place.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,6 @@ class ProposalMatcher(Protocol):
         """Answer to a search crop, BGR uint8 (height, width, 3) of sizes that fit the geometry."""
 
 
-@runtime_checkable
 class BatchMatcher(Protocol):
     """A SiamRPN network that gains from being asked for several targets at once, as on a GPU.
 
@@ -86,9 +85,14 @@ class BatchMatcher(Protocol):
         """Answers in order to questions whose crops are of one size."""
 
 
+def takes_batches(matcher: object) -> TypeGuard[BatchMatcher]:
+    """Whether a matcher is a `BatchMatcher`; asked for every frame, where isinstance is slow."""
+    return hasattr(matcher, "respond_many")
+
+
 def respond_to(matcher: Any, questions: Sequence[Question]) -> list[Response]:
     """A matcher's answers to questions whose crops are of one size: as a batch where it gains."""
-    if isinstance(matcher, BatchMatcher):
+    if takes_batches(matcher):
         return matcher.respond_many(questions)
     return [matcher.respond(question.template, question.crop()) for question in questions]
 

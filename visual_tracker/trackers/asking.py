@@ -11,7 +11,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 
 from visual_tracker.images import Image, as_bgr
-from visual_tracker.models.matchers import BatchMatcher, Question, Response, respond_to
+from visual_tracker.models.matchers import (
+    BatchMatcher,
+    Question,
+    Response,
+    respond_to,
+    takes_batches,
+)
 from visual_tracker.trackers.base import Track, Tracker
 from visual_tracker.trackers.siamese import SiameseTracker
 
@@ -101,7 +107,7 @@ def track_together(trackers: Sequence[Tracker], image: Image) -> list[Track | Ex
 
 def _begun(tracker: Tracker, image: Image) -> Track | Exception | _Run:
     """A run that waits for an answer, or the outcome of a tracker that waits for nobody."""
-    if isinstance(tracker, AskingTracker) and isinstance(tracker.matcher, BatchMatcher):
+    if isinstance(tracker, AskingTracker) and takes_batches(tracker.matcher):
         return _Run(tracker, image)
     try:
         return tracker.track(image)
