@@ -36,7 +36,13 @@ NANO_SETTINGS = $(if $(word 2,$(NANO_FILES)),--set nano.backbone='$(word 1,$(NAN
 	--set nano.neckhead='$(word 2,$(NANO_FILES))')
 README = $(if $(wildcard README.md),--readme README.md)
 
-# Options of "make benchmark", which takes a quarter of an hour without any.
+# Options of "make benchmark": about five minutes on two cores without any, most of an hour with
+# FULL=1 (all sizes of image, rates and transports, more frames and rounds, alexnet-big, too).
+FULL =
+SPEED_LENGTH = $(if $(FULL),--random alexnet-big,--size 640x480 --frames 30)
+TARGETS_LENGTH = $(if $(FULL),,--frames 30 --repeats 1)
+NODE_LENGTH = $(if $(FULL),,--size 640x480 --transport raw --targets 1 --targets 4 --seconds 3 \
+	--repeats 2)
 SPEED_ARGS =
 TARGETS_ARGS =
 # A clone of the DaSiamRPN authors' repository, to be measured beside ours.
@@ -90,12 +96,12 @@ evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 		$(NANO_SETTINGS) $(README)
 
 .PHONY: benchmark
-benchmark: setup ## Measure trackers and node, write README's tables (SPEED_ARGS, NODE_ARGS, RELEASE)
+benchmark: setup ## Measure trackers and node, write README's tables (FULL, SPEED_ARGS, NODE_ARGS, RELEASE)
 	$(BIN)/visual-tracker benchmark speed $(NANO_SETTINGS) $(README) --threads 1 --threads 2 \
-		--random alexnet-vot --random alexnet-big $(if $(RELEASE),--release '$(RELEASE)') \
-		$(SPEED_ARGS)
-	$(BIN)/visual-tracker benchmark targets $(TARGETS_ARGS)
-	$(BIN)/visual-tracker benchmark node $(README) $(NODE_ARGS)
+		--random alexnet-vot $(if $(RELEASE),--release '$(RELEASE)') \
+		$(SPEED_LENGTH) $(SPEED_ARGS)
+	$(BIN)/visual-tracker benchmark targets $(TARGETS_LENGTH) $(TARGETS_ARGS)
+	$(BIN)/visual-tracker benchmark node $(README) $(NODE_LENGTH) $(NODE_ARGS)
 
 .PHONY: test
 test: setup lint ## Check the code and run the tests (PYTEST_ARGS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -30,6 +33,33 @@ def test_torch_is_limited_only_where_it_is_imported(monkeypatch: pytest.MonkeyPa
     limit_threads(1)
     assert cv2.getNumThreads() == 1
     assert "torch" not in sys.modules
+
+
+def test_numpys_products_take_one_thread() -> None:
+    code = (
+        "import cv2, numpy, os, time; from visual_tracker import threads;"
+        "before = threads.openblas_threads(); threads.limit_threads(2);"
+        "print(len(before), *threads.openblas_threads());"
+        "matrix = numpy.ones((500, 500), numpy.float32);"
+        "spent = time.process_time(), time.thread_time(); matrix @ matrix;"
+        "all, own = time.process_time() - spent[0], time.thread_time() - spent[1];"
+        "print(all < 1.5 * own)"
+    )
+    environment = {key: os.environ[key] for key in os.environ if not key.endswith("NUM_THREADS")}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env=environment,
+    )
+    counts, is_alone = result.stdout.split("\n")[:2]
+    number, *after = counts.split()
+    if number == "0":
+        pytest.skip("NumPy has no OpenBLAS here")
+    assert after == ["1"] * int(number)
+    assert is_alone == "True"
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -231,6 +231,30 @@ def take_crop(image: Image, frame: CropFrame | AffineFrame, padding: NDArray[np.
     )
 
 
+def source_part(image: Image, frame: CropFrame) -> tuple[Image, CropFrame]:
+    """What a crop is made of, for those who cut it elsewhere than `take_crop`.
+
+    Args:
+        image: BGR uint8 (height, width, 3).
+        frame: of the crop.
+
+    Returns:
+        A part of the image, shrunk where `take_crop` would average, and the same frame in it. A
+        bilinear sample beyond the part lies beyond the image.
+    """
+    if frame.pixel >= _AVERAGING_FACTOR:
+        image, averaged = _averaged(image, frame)
+        assert isinstance(averaged, CropFrame)  # as the one given
+        frame = averaged
+    height, width = image.shape[:2]
+    region = frame.region
+    left = min(max(0, math.floor(region.x) - 1), width - 1)
+    top = min(max(0, math.floor(region.y) - 1), height - 1)
+    right = max(left + 1, min(width, math.ceil(region.x + region.width) + 1))
+    bottom = max(top + 1, min(height, math.ceil(region.y + region.height) + 1))
+    return image[top:bottom, left:right], frame.in_part(left, top, 1)
+
+
 def draw_crop(image: Image, frame: CropFrame | AffineFrame, ground: Image) -> None:
     """Cut a crop out of an image and lay it over `ground`, in place, as far as the image reaches.
 

@@ -21,7 +21,13 @@ from visual_tracker.boxes import Box, BoxError
 from visual_tracker.frames import NANOSECONDS, Frame, FrameBuffer
 from visual_tracker.images import Image, ImageError
 from visual_tracker.parameters import Value
-from visual_tracker.targets import Target, TargetError, TargetReport, TargetSet
+from visual_tracker.targets import (
+    Target,
+    TargetError,
+    TargetReport,
+    TargetSet,
+    follow_together,
+)
 from visual_tracker.trackers import Tracker
 
 #: what a request may fail of by the user's own input; anything else is a bug and says so
@@ -302,10 +308,10 @@ class TrackingSession:
         except ImageError as error:
             self._reject(f"an image was not used: {error}", awaiting)
             return
-        for target in targets:
-            problem = target.follow(image)  # type: ignore[arg-type]
-            if problem:
-                self._on_problem(problem)
+        if targets:
+            for problem in follow_together(targets, image):  # type: ignore[arg-type]
+                if problem:
+                    self._on_problem(problem)
         for request in awaiting:
             self._grant(request, frame, image)  # type: ignore[arg-type]
         with self._wake:

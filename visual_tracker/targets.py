@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from visual_tracker.boxes import Box
 from visual_tracker.images import Image, size_of
 from visual_tracker.trackers import Track, Tracker, TrackState
+from visual_tracker.trackers.asking import track_together
 
 
 class TargetError(ValueError):
@@ -52,29 +53,15 @@ class Target:
     frames_since_seen: int = 0
 
     def follow(self, image: Image) -> str | None:
-        """Track in the next image.
+        """Track in the next image; returns what went wrong (see `follow_together`)."""
+        return follow_together([self], image)[0]
 
-        A tracker that fails, or an image of another size than the first, makes the target LOST for
-        that frame and leaves its tracker as it is.
-
-        Returns:
-            What went wrong, None if nothing did.
-        """
-        problem = None
-        if size_of(image) != self.image_size:
-            problem = (
-                f"target '{self.id}' was initialised on {_size(self.image_size)} images and is "
-                f"lost on {_size(size_of(image))}; initialise it again"
-            )
-        else:
-            try:
-                self.track = self.tracker.track(image)
-            except Exception as error:  # any tracker, any library below it: the others go on
-                problem = f"the tracker of target '{self.id}' failed: {error}"
-        if problem:
-            self.track = Track(self.track.box, self.track.confidence, TrackState.LOST)
-        self.frames_since_seen = self.frames_since_seen + 1 if self.track.is_lost else 0
-        return problem
+    def take(self, outcome: Track | Exception | None) -> None:
+        """Take the outcome of a frame; without one the target is LOST."""
+        if not isinstance(outcome, Track):
+            outcome = Track(self.track.box, self.track.confidence, TrackState.LOST)
+        self.track = outcome
+        self.frames_since_seen = self.frames_since_seen + 1 if outcome.is_lost else 0
 
     def report(self) -> TargetReport:
         """The state after the latest frame."""
@@ -165,6 +152,38 @@ class TargetSet:
             self._named += 1
             if (name := f"target_{self._named}") not in self._used:
                 return name
+
+
+def follow_together(targets: Sequence[Target], image: Image) -> list[str | None]:
+    """Follow several targets in the next image.
+
+    A tracker that fails, or an image of another size than the target's first, makes that target
+    LOST for that frame, leaves its tracker as it is and does not disturb the others.
+
+    Returns:
+        For each target what went wrong, None if nothing did.
+    """
+    size = size_of(image)
+    fitting = [target for target in targets if target.image_size == size]
+    outcomes = track_together([target.tracker for target in fitting], image)
+    of_target = {target.id: outcome for target, outcome in zip(fitting, outcomes, strict=True)}
+    for target in targets:
+        target.take(of_target.get(target.id))
+    return [_problem(target, size, of_target.get(target.id)) for target in targets]
+
+
+def _problem(
+    target: Target, size: tuple[int, int], outcome: Track | Exception | None
+) -> str | None:
+    """What went wrong; `outcome` is None for a target that was not tracked."""
+    if outcome is None:
+        return (
+            f"target '{target.id}' was initialised on {_size(target.image_size)} images and is "
+            f"lost on {_size(size)}; initialise it again"
+        )
+    if isinstance(outcome, Exception):
+        return f"the tracker of target '{target.id}' failed: {outcome}"
+    return None
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -27,6 +27,7 @@ from visual_tracker.parameters import ParameterError
 from visual_tracker.threads import limit_threads
 from visual_tracker.timing import CROP, NETWORK, collect_stages
 from visual_tracker.trackers import Tracker
+from visual_tracker.trackers.asking import track_together
 
 #: side of the target in pixels, whatever the image's size
 TARGET_SIDE = 64
@@ -287,17 +288,21 @@ def _track(
     """Seconds of each frame after the warm-up, of the stages in all of them, and most memory."""
     seconds, memory = [], []
     for index in range(1, WARM_UP + 1):
-        for tracker in trackers:
-            tracker.track(scene.image(index))
+        _follow(trackers, scene.image(index))
     with collect_stages() as spent:
         for index in range(WARM_UP + 1, WARM_UP + 1 + frames):
             image = scene.image(index)
             begin = time.perf_counter()
-            for tracker in trackers:
-                tracker.track(image)
+            _follow(trackers, image)
             seconds.append(time.perf_counter() - begin)
             memory.append(resident_mb())
     return seconds, spent, max(memory)
+
+
+def _follow(trackers: list[Tracker], image: Image) -> None:
+    for outcome in track_together(trackers, image):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 def _with_stages(speed: Speed, stages: dict[str, float], milliseconds: np.ndarray) -> Speed:

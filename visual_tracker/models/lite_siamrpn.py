@@ -157,10 +157,7 @@ class LiteSiamRpn(SiamRpnNetwork):
         features = self.features(image)
         logits = self.classification(template.classification, features)
         deltas = self.regression(template.regression, features)
-        rows, columns = logits.shape[2:]
         anchors = self.geometry.anchors
         return Proposals(
-            logits.reshape(-1, 2, anchors, rows, columns),
-            deltas.reshape(-1, 4, anchors, rows, columns),
-            features,
+            logits.unflatten(1, (2, anchors)), deltas.unflatten(1, (4, anchors)), features
         )

@@ -6,11 +6,13 @@ whose response is known, and other engines can take torch's place.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import Geometry
 
@@ -31,6 +33,33 @@ class Response(NamedTuple):
     embedding: FloatArray
 
 
+class Question(NamedTuple):
+    """Where a target is, asked about a part of an image.
+
+    Attributes:
+        template: of the target, as the matcher's `learn` gave it.
+        image: BGR uint8 (height, width, 3).
+        frame: the search crop in it.
+        padding: the colour (B, G, R) beyond the image's border.
+    """
+
+    template: Any
+    image: Image
+    frame: CropFrame
+    padding: NDArray[np.float64]
+
+    @classmethod
+    def of_crop(cls, template: Any, crop: Image) -> Question:
+        """About a crop that is cut out already."""
+        height, width = crop.shape[:2]
+        frame = CropFrame(width / 2, height / 2, 1.0, width, height)
+        return cls(template, crop, frame, np.zeros(3))
+
+    def crop(self) -> Image:
+        """The search crop, cut out with OpenCV."""
+        return take_crop(self.image, self.frame, self.padding)
+
+
 class ProposalMatcher(Protocol):
     """A SiamRPN network."""
 
@@ -44,6 +73,28 @@ class ProposalMatcher(Protocol):
 
     def respond(self, template: Any, image: Image) -> Response:
         """Answer to a search crop, BGR uint8 (height, width, 3) of sizes that fit the geometry."""
+
+
+class BatchMatcher(Protocol):
+    """A SiamRPN network that gains from being asked for several targets at once, as on a GPU.
+
+    It cuts the crops itself. One that gains nothing has no `respond_many` and is asked one by one.
+    """
+
+    def respond_many(self, questions: Sequence[Question]) -> list[Response]:
+        """Answers in order to questions whose crops are of one size."""
+
+
+def takes_batches(matcher: object) -> TypeGuard[BatchMatcher]:
+    """Whether a matcher is a `BatchMatcher`; asked for every frame, where isinstance is slow."""
+    return hasattr(matcher, "respond_many")
+
+
+def respond_to(matcher: Any, questions: Sequence[Question]) -> list[Response]:
+    """A matcher's answers to questions whose crops are of one size: as a batch where it gains."""
+    if takes_batches(matcher):
+        return matcher.respond_many(questions)
+    return [matcher.respond(question.template, question.crop()) for question in questions]
 
 
 class ResponseMatcher(Protocol):

@@ -125,9 +125,8 @@ class Tracker(ABC):
             ImageError: if the image cannot be used.
             NotInitializedError: before the first `init`.
         """
-        if self._last is None:
-            raise NotInitializedError(f"call init(image, box) on '{self.name}' before track(image)")
-        self._last = self._track(as_bgr(image), self._last)
+        last = self._last_track()
+        self._last = self._track(as_bgr(image), last)
         return self._last
 
     def set_parameters(self, changes: Mapping[str, Value]) -> None:
@@ -145,6 +144,12 @@ class Tracker(ABC):
     @abstractmethod
     def _track(self, image: Image, last: Track) -> Track:
         """Track in a checked image; `last` is the outcome of the frame before."""
+
+    def _last_track(self) -> Track:
+        """The outcome of the frame before; raises NotInitializedError if there is none."""
+        if self._last is None:
+            raise NotInitializedError(f"call init(image, box) on '{self.name}' before track(image)")
+        return self._last
 
     def _resolve_device(self, device: str) -> str:
         """Return the device to run on; the base runs on the CPU only."""

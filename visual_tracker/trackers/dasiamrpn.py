@@ -39,11 +39,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from visual_tracker.boxes import Box
-from visual_tracker.crops import CropFrame, take_crop
+from visual_tracker.crops import CropFrame
 from visual_tracker.images import Image, size_of
-from visual_tracker.models.matchers import FloatArray, Response
+from visual_tracker.models.matchers import FloatArray, Question, Response, respond_to
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.parameters import Applies, parameter
+from visual_tracker.trackers.asking import Steps
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.box_correction import corrected, measure_correction
 from visual_tracker.trackers.confidence import (
@@ -249,7 +250,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
         if not self.parameters.target_model and not self.parameters.box_correction:
             return
         views = first_views(image, box, self._local_frame(box), self._padding)
-        responses = [self.matcher.respond(self._template, view.crop) for view in views]
+        questions = [Question.of_crop(self._template, view.crop) for view in views]
+        responses = respond_to(self.matcher, questions)
         if self.parameters.target_model:
             settings = ModelSettings(
                 channels=self.parameters.model_channels,
@@ -270,9 +272,10 @@ class DaSiamRpnTracker(SiamRpnTracker):
         ]
         self._correction = self.parameters.box_correction * measure_correction(upright)
 
-    def _track(self, image: Image, last: Track) -> Track:
+    def _steps(self, image: Image, last: Track) -> Steps:
         frame = self._frame(image, last.box)
-        choice = self._look(image, frame, last.box)
+        response = yield self._question(image, frame)
+        choice = self._look(response, frame, last.box)
         confidence = self._confidence(choice)
         box = self._updated(
             frame, choice.ranked, choice.chosen, last.box, size_of(image), trust=confidence
@@ -314,9 +317,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Which proposal it is -----------------------------------------------------------------------
 
-    def _look(self, image: Image, frame: CropFrame, box: Box) -> Choice:
-        """Ask network and target model about a crop, and choose."""
-        response = self.matcher.respond(self._template, take_crop(image, frame, self._padding))
+    def _look(self, response: Response, frame: CropFrame, box: Box) -> Choice:
+        """Ask the target model about the network's answer, too, and choose."""
         proposals = decode_response(response, self.geometry)
         proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
         filtered = self._filter(response, proposals)

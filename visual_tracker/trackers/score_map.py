@@ -109,8 +109,9 @@ def suppress(boxes: FloatArray, scores: FloatArray, overlap: float, limit: int) 
     Returns:
         Indices of the kept boxes, highest score first.
     """
-    (left, top), (right, bottom) = boxes[:2] - boxes[2:] / 2, boxes[:2] + boxes[2:] / 2
-    areas = boxes[2] * boxes[3]
+    low, high = boxes[:2] - boxes[2:] / 2, boxes[:2] + boxes[2:] / 2
+    # s / (a + b - s) > o is s (1 + o) > a o + b o: the right side is known beforehand
+    needed = boxes[2] * boxes[3] * overlap
     remaining = np.array(scores, copy=True)
     kept: list[int] = []
     # A few winners of thousands: a look at all of them for each costs less than sorting them.
@@ -119,9 +120,11 @@ def suppress(boxes: FloatArray, scores: FloatArray, overlap: float, limit: int) 
         if remaining[winner] == -np.inf:
             break
         kept.append(winner)
-        width = np.minimum(right, right[winner]) - np.maximum(left, left[winner])
-        height = np.minimum(bottom, bottom[winner]) - np.maximum(top, top[winner])
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        remaining[shared > overlap * (areas + areas[winner] - shared)] = -np.inf
+        own = slice(winner, winner + 1)
+        sides = np.minimum(high, high[:, own]) - np.maximum(low, low[:, own])
+        np.maximum(sides, 0, out=sides)
+        shared = sides[0] * sides[1]
+        shared *= 1 + overlap
+        remaining[shared > needed + needed[winner]] = -np.inf
         remaining[winner] = -np.inf  # itself, even if its area is too small for an IoU of 1
     return kept

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from visual_tracker.boxes import Box
-from visual_tracker.crops import CropFrame, take_crop
+from visual_tracker.crops import CropFrame
 from visual_tracker.images import Image, size_of
-from visual_tracker.models.matchers import Response
+from visual_tracker.models.matchers import Question, Response
 from visual_tracker.parameters import Applies, parameter
+from visual_tracker.trackers.asking import AskingTracker, Steps
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.score_map import (
     FloatArray,
@@ -26,7 +27,7 @@ from visual_tracker.trackers.score_map import (
     cosine_window,
     decode_response,
 )
-from visual_tracker.trackers.siamese import SiameseParameters, SiameseTracker
+from visual_tracker.trackers.siamese import SiameseParameters
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Ranked(NamedTuple):
     response: Response
 
 
-class SiamRpnTracker(SiameseTracker):
+class SiamRpnTracker(AskingTracker):
     """SiamRPN."""
 
     name = "siamrpn"
@@ -80,9 +81,14 @@ class SiamRpnTracker(SiameseTracker):
     def _init(self, image: Image, box: Box) -> None:
         self._template = self._start(image, box)
 
-    def _track(self, image: Image, last: Track) -> Track:
+    def _steps(self, image: Image, last: Track) -> Steps:
         frame = self._local_frame(last.box)
-        ranked = self._search(image, frame, last.box, self.parameters.window_influence)
+        response = yield self._question(image, frame)
+        proposals = decode_response(response, self.geometry)
+        window_influence = self.parameters.window_influence
+        ranked = self._rank(
+            response, proposals, proposals.scores, frame, last.box, window_influence
+        )
         chosen = int(ranked.ranks.argmax())
         confidence = float(ranked.proposals.scores[chosen])
         held = confidence >= self.parameters.lost_threshold
@@ -91,11 +97,9 @@ class SiamRpnTracker(SiameseTracker):
             box, confidence, TrackState.TRACKING if held else TrackState.LOST, frame.region
         )
 
-    def _search(self, image: Image, frame: CropFrame, box: Box, window_influence: float) -> Ranked:
-        """Ask the network about a crop and rank its proposals against the last box."""
-        response = self.matcher.respond(self._template, take_crop(image, frame, self._padding))
-        proposals = decode_response(response, self.geometry)
-        return self._rank(response, proposals, proposals.scores, frame, box, window_influence)
+    def _question(self, image: Image, frame: CropFrame) -> Question:
+        """Where in the crop the target of the first frame is."""
+        return Question(self._template, image, frame, self._padding)
 
     def _rank(
         self,

@@ -22,6 +22,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.evaluation import longterm_cases
 from visual_tracker.evaluation.sequences import FileFrames, Sequence
 from visual_tracker.images import Image
+from visual_tracker.models.matchers import respond_to
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds, digest
 from visual_tracker.trackers.dasiamrpn import Choice, DaSiamRpnParameters, DaSiamRpnTracker
@@ -81,7 +82,8 @@ class GuidedTracker(DaSiamRpnTracker):
         """Search an image as `frames_lost` frames after a loss (0: none); what, and where it is."""
         self._frames_lost = frames_lost
         frame = self._frame(image, last)
-        choice = self._look(image, frame, last)
+        (response,) = respond_to(self.matcher, [self._question(image, frame)])
+        choice = self._look(response, frame, last)
         size = (image.shape[1], image.shape[0])
         return choice, self._updated(frame, choice.ranked, choice.chosen, last, size)
 
