@@ -192,7 +192,9 @@ weights = torch.cat([value.flatten() for value in trained])
 both = [torch.zeros_like(weights) for _ in range(2)]
 torch.distributed.all_gather(both, weights)
 assert torch.equal(*both)
-torch.distributed.destroy_process_group()
+machine.leave()
+names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert not [name for name in names if "gloo" in name or "tcpstore" in name], names
 """
 
 

@@ -134,6 +134,7 @@ def command(
     except (trainer.CheckpointError, PretrainedError, WeightsError) as error:
         raise SourceError(str(error)) from None
     training.run()
+    machine.leave()
     if machine.rank == 0:
         run.save_weights(training, output / run.WEIGHTS)
         click.echo(f"weights: {output / run.WEIGHTS}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -83,8 +84,20 @@ class Machine:
             device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
             torch.cuda.set_device(device)
         if processes > 1 and not torch.distributed.is_initialized():
+            # DistributedDataParallel imports it, and it keeps the group there is at its import as
+            # default of its functions: imported now, that is none, and `leave` ends the group.
+            importlib.import_module("torch.distributed.nn.functional")
             torch.distributed.init_process_group("nccl" if "cuda" in device else "gloo")
         return cls(device, rank, processes, workers)
+
+    def leave(self) -> None:
+        """Leave torchrun's group, if there is one, and end its threads.
+
+        A group that lives on has threads at work while the interpreter is taken down, and a process
+        that had finished then aborts. Trainers must not be in the middle of a run.
+        """
+        if self.processes > 1 and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 class Trainer:
@@ -157,6 +170,10 @@ class Trainer:
         ):
             settings["lr"] = peak * rate_factor(self.step, self.recipe, start)
 
+    def _unwrap(self) -> None:
+        """Drop DistributedDataParallel, which would hold the group of processes for ever."""
+        self._wrapped, self._released = self.network, -1
+
     # Loop -----------------------------------------------------------------------------------------
 
     def run(self, until: int | None = None, quiet: bool = False) -> None:
@@ -176,6 +193,7 @@ class Trainer:
                 self._after_step(row, last)
                 text = f"loss {losses['loss']:.3f}  rate {row['rate']:.1e}"
                 progress.update(bar, completed=self.step, description=text)
+        self._unwrap()
 
     def _progress(self, quiet: bool) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
