@@ -100,6 +100,7 @@ def command(
 
         from visual_tracker.models.efficientnet_lite import PretrainedError
         from visual_tracker.training import run, trainer
+        from visual_tracker.training.bookkeeping import CheckpointError
         from visual_tracker.training.exclusions import Exclusions
         from visual_tracker.training.images import ImageStore
     except ImportError as error:
@@ -131,7 +132,7 @@ def command(
             exclusions,
             sampler,
         )
-    except (trainer.CheckpointError, PretrainedError, WeightsError) as error:
+    except (CheckpointError, PretrainedError, WeightsError) as error:
         raise SourceError(str(error)) from None
     training.run()
     machine.leave()
