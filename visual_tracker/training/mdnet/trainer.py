@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from visual_tracker.mdnet.objectives import CrossEntropy
@@ -91,11 +90,6 @@ class DomainTrainer:
     def validate(self) -> float:
         """Quality on the held-out videos, in [0, 1]."""
         return validate(self.network, self._held_out, self._sampler, self.recipe)
-
-    def export(self, path: Path) -> None:
-        """Write the network's weights in half precision (safetensors)."""
-        state = self.network.state_dict()
-        save_file({name: value.half().contiguous() for name, value in state.items()}, path)
 
     # Steps ----------------------------------------------------------------------------------------
 
