@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
     NetworkParameters,
@@ -29,7 +30,7 @@ class OnlineParameters(NetworkParameters):
 
     threads: int = parameter(
         1,
-        "CPU threads of PyTorch, in the whole process; more than one is slow on a busy machine.",
+        "CPU threads of PyTorch and of OpenCV; more than one is slow on a busy machine.",
         minimum=1,
         maximum=256,
         applies=Applies.AT_RESTART,
@@ -52,7 +53,7 @@ class OnlineTracker(Tracker):
         super().__init__(parameters, device)
         import torch
 
-        torch.set_num_threads(self.parameters.threads)
+        limit_threads(self.parameters.threads)
         # torch loads much of itself with its first optimiser, which no stream should wait for
         torch.optim.SGD([torch.zeros(1)], lr=0.0)
         chosen = self.parameters
