@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from visual_tracker.parameters import (
     Parameters,
     ParameterSpec,
     parameter,
+    with_default,
 )
 from visual_tracker.trackers import tracker_class, tracker_names
 
@@ -33,6 +35,18 @@ def test_the_defaults_are_those_declared() -> None:
     assert [spec.name for spec in Sample.specs()] == ["rate", "count", "mode", "active", "path"]
     assert Sample.spec("count").applies is Applies.AT_RESTART
     assert Sample.spec("count").type is int
+
+
+def test_another_default_keeps_the_rest() -> None:
+    @dataclass(frozen=True)
+    class Careful(Sample):
+        count: int = with_default(Sample, "count", 5)
+
+    assert Careful() == Careful(0.5, 5, "fast", True, "")
+    assert [spec.name for spec in Careful.specs()] == [spec.name for spec in Sample.specs()]
+    assert Careful.spec("count") == dataclasses.replace(Sample.spec("count"), default=5)
+    with pytest.raises(ParameterError, match="did you mean 'count'"):
+        with_default(Sample, "counts", 5)
 
 
 def test_an_integer_is_taken_for_a_float() -> None:

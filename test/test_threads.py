@@ -68,6 +68,17 @@ def test_opencvs_trackers_limit_its_pool(threads: int) -> None:
     assert cv2.getNumThreads() == threads
 
 
+@pytest.mark.parametrize("name", ["mdnet", "adnet"])
+def test_trackers_that_learn_on_line_limit_both(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    try:
+        create_tracker(name, "cpu", threads=2)
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == (2, 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_candidate_takes_threads_unless_it_has_its_own() -> None:
     assert Candidate("kcf", "kcf").with_threads(2).settings == {"threads": 2}
     own = Candidate("kcf", "kcf", {"threads": 3})

@@ -129,6 +129,23 @@ def parameter(
     return field(default=default, metadata=metadata)
 
 
+def with_default(base: type[Parameters], name: str, default: Value) -> Any:
+    """Declare a parameter of a base class again, with another default and all else the same.
+
+    Raises:
+        ParameterError: if there is none of that name.
+    """
+    spec = base.spec(name)
+    return parameter(
+        default,
+        spec.description,
+        minimum=spec.minimum,
+        maximum=spec.maximum,
+        choices=spec.choices,
+        applies=spec.applies,
+    )
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Base of every parameter dataclass; an instance is always valid.

@@ -7,7 +7,6 @@ ever waits for a tracker. Nothing here knows of ROS.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 import traceback
@@ -18,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from visual_tracker.boxes import Box, BoxError
+from visual_tracker.catch_up import CatchUp
 from visual_tracker.frames import NANOSECONDS, Frame, FrameBuffer
 from visual_tracker.images import Image, ImageError
 from visual_tracker.parameters import Value
 from visual_tracker.targets import (
-    Target,
     TargetError,
     TargetReport,
     TargetSet,
@@ -116,15 +115,6 @@ class _Command:
             self.future.set_exception(error)
 
 
-@dataclass(slots=True)
-class _CatchUp:
-    """A target on its way from the frame of its init to the present."""
-
-    target: Target
-    at: Frame
-    steps_left: int
-
-
 class TrackingSession:
     """Follows targets through a live stream on a thread of its own.
 
@@ -156,7 +146,7 @@ class TrackingSession:
         self._on_problem = on_problem
         self._needs_image = needs_image
         self._buffer = FrameBuffer(settings.buffer_seconds, settings.buffer_bytes)
-        self._catching_up: dict[str, _CatchUp] = {}
+        self._catch_up = CatchUp(self._buffer, settings.catch_up_frames, on_problem)
         self._wake = threading.Condition()
         # all below is guarded by _wake
         self._newest: Frame | None = None
@@ -260,7 +250,7 @@ class TrackingSession:
         if self._taken is not None:
             self._process(self._taken)
         self._serve_due_inits()
-        self._step_catch_ups()
+        self._catch_up.step()
 
     def _wait(self) -> bool:
         """Sleep until there is something to do and take it; False when the session is closed."""
@@ -276,7 +266,7 @@ class TrackingSession:
         return bool(
             self._newest is not None
             or self._commands
-            or self._catching_up
+            or self._catch_up
             or any(self._is_due(request) for request in self._init_requests)
         )
 
@@ -301,7 +291,7 @@ class TrackingSession:
         """Track every caught-up target in the newest frame, serve inits for it, and report."""
         with self._wake:
             awaiting = [r for r in self._init_requests if r.stamp in (None, frame.stamp)]
-        targets = [t for t in self._targets.targets.values() if t.id not in self._catching_up]
+        targets = [t for t in self._targets.targets.values() if t.id not in self._catch_up]
         try:
             frame.check()
             image = frame.decode() if targets or awaiting or self._needs_image() else None
@@ -319,7 +309,7 @@ class TrackingSession:
         reports = tuple(
             target.report()
             for target in self._targets.targets.values()
-            if target.id not in self._catching_up
+            if target.id not in self._catch_up
         )
         self._on_result(FrameResult(frame, image, reports))
 
@@ -358,29 +348,8 @@ class TrackingSession:
                 error = TargetError(f"the tracker could not start on this box: {error}")
             request.future.set_exception(error)
             return
-        self._catching_up.pop(target.id, None)
-        if self._buffer.after(frame):
-            self._catching_up[target.id] = _CatchUp(target, frame, self._settings.catch_up_frames)
+        self._catch_up.start(target, frame)
         request.future.set_result(InitResult(target.id, target.track.box))
-
-    def _step_catch_ups(self) -> None:
-        """One buffered frame for each target that is behind, so that live targets wait little."""
-        for catch_up in list(self._catching_up.values()):
-            if backlog := self._buffer.after(catch_up.at):
-                self._step(catch_up, backlog)
-            if not self._buffer.after(catch_up.at):
-                del self._catching_up[catch_up.target.id]
-
-    def _step(self, catch_up: _CatchUp, backlog: list[Frame]) -> None:
-        stride = math.ceil(len(backlog) / max(1, catch_up.steps_left))
-        catch_up.at = backlog[stride - 1]
-        catch_up.steps_left -= 1
-        try:
-            problem = catch_up.target.follow(catch_up.at.decode())
-        except ImageError as error:
-            problem = f"a buffered image was not used: {error}"
-        if problem:
-            self._on_problem(problem)
 
     def _why_no_frame(self, stamp: int | None) -> str:
         span = self._buffer.span
@@ -401,10 +370,10 @@ class TrackingSession:
 
     def _remove(self, target_id: str) -> None:
         self._targets.remove(target_id)
-        self._catching_up.pop(target_id, None)
+        self._catch_up.forget(target_id)
 
     def _clear(self) -> int:
-        self._catching_up.clear()
+        self._catch_up.clear()
         return self._targets.clear()
 
     def _command(self, action: Callable[[], Any]) -> Future[Any]:

@@ -122,27 +122,56 @@ def open_source(source: str) -> FrameSource:
     raise SourceError(f"there is no file, folder or camera {source!r}")
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without empty ones at its end.
+
+    Raises:
+        SourceError: if it cannot be read as text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as text: {error}") from None
+
+
+def read_rows(path: Path, length: int = 0, expected: str = "numbers") -> list[list[float]]:
+    """The numbers of each line, separated by commas, tabs or spaces.
+
+    Args:
+        path: a text file.
+        length: how many there must be in a line; 0 for any.
+        expected: what a line holds, for the message.
+
+    Raises:
+        SourceError: if the file cannot be read, or a line holds something else; the message names
+            file and line.
+    """
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            row = [float(part) for part in re.split(r"[,\s]+", line.strip().strip(","))]
+        except ValueError:
+            row = []
+        if not row or (length and len(row) != length):
+            raise SourceError(f"{path}:{number}: expected {expected}, found {line!r}")
+        rows.append(row)
+    return rows
+
+
 def read_truth(path: Path) -> tuple[Box | None, ...]:
     """Read an OTB truth file: a line x,y,w,h a frame, 1-based; NaN or zero size gives None.
 
     Raises:
-        SourceError: if a line is not four numbers; the message names file and line.
+        SourceError: as :func:`read_rows`.
     """
+    return tuple(map(_one_based, read_rows(path, length=4, expected="x,y,w,h")))
+
+
+def _one_based(row: list[float]) -> Box | None:
     try:
-        lines = path.read_text().rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read as text: {error}") from error
-    boxes: list[Box | None] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            x, y, width, height = map(float, re.split(r"[,\s]+", line.strip()))
-        except ValueError:
-            raise SourceError(f"{path}:{number}: expected x,y,w,h, found {line!r}") from None
-        try:
-            boxes.append(Box.from_xywh_one_based(x, y, width, height))
-        except BoxError:
-            boxes.append(None)
-    return tuple(boxes)
+        return Box.from_xywh_one_based(*row)
+    except BoxError:
+        return None
 
 
 def _natural_key(path: Path) -> tuple[list[tuple[bool, int | str]], str]:

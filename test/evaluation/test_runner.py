@@ -122,7 +122,7 @@ def test_finished_sequences_are_not_run_again(
 @pytest.mark.parametrize(
     "change",
     [
-        {"candidates": (Candidate("kcf", "kcf", {"detect_thresh": 0.2}),)},
+        {"candidates": (Candidate("kcf", "kcf", {"detect_thresh": 0.3}),)},
         {"candidates": (Candidate("kcf", "csrt"),)},
         {"options": RunOptions(supervised=True)},
         {"options": RunOptions(realtime_fps=1000.0)},
@@ -235,7 +235,7 @@ def test_keys_of_the_results(dataset: Path, tmp_path: Path) -> None:
         assert 0 <= scores["lt_f_score"] <= 1
         assert 0 < scores["ms_per_frame"] <= scores["ms_p99"]
     assert content["dataset"]["sequences"] == {"One": 8, "Three": 6, "Two": 12}
-    assert entry["parameters"]["detect_thresh"] == 0.5
+    assert entry["parameters"]["detect_thresh"] == 0.2
 
 
 def test_the_mean_is_over_sequences(dataset: Path, tmp_path: Path) -> None:

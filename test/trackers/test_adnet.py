@@ -25,7 +25,7 @@ from visual_tracker.trackers.adnet import (
 NAMES = ("adnet", "adnet_fast")
 
 #: a start that takes a fraction of a second
-SHORT = {"initial_positives": 40, "initial_negatives": 40, "initial_steps": 12}
+SHORT = {"first_positives": 40, "first_negatives": 40, "first_steps": 12}
 
 
 def run(tracker: Tracker, frames: int = 8) -> list[Track]:
@@ -75,7 +75,7 @@ def test_a_target_that_is_gone_is_lost_where_it_was_and_found_again() -> None:
 
 
 def test_a_threshold_that_no_confidence_reaches_loses_everything() -> None:
-    tracks = run(create_tracker("adnet_fast", "cpu", lost_threshold=1.0, initial_steps=0), 4)
+    tracks = run(create_tracker("adnet_fast", "cpu", lost_threshold=1.0, first_steps=0), 4)
     assert {track.state for track in tracks} == {TrackState.LOST}
 
 
@@ -109,7 +109,7 @@ def test_two_targets_share_the_network_and_do_not_disturb_each_other() -> None:
 
 def test_fast_has_smaller_budgets() -> None:
     slow, fast = AdnetParameters(), AdnetFastParameters()
-    for name in ("max_actions", "region", "search_boxes", "initial_steps", "update_steps", "batch"):
+    for name in ("max_actions", "region", "search_boxes", "first_steps", "update_steps", "batch"):
         assert getattr(fast, name) < getattr(slow, name), name
 
 

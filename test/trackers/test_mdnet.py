@@ -133,7 +133,7 @@ def test_a_seed_makes_it_repeatable(weights: str) -> None:
 def test_a_frame_waits_for_a_slice_of_an_update_at_most(
     weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = started(weights, update_interval=2, update_steps=5, steps_a_frame=2)
+    tracker = started(weights, update_interval=2, update_steps=5, steps_per_frame=2)
     taken = []
     run = OnlineTrainer.run
 

@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 from test.training.factories import TINY, TinySiamRpn, plain_recipe, write_native  # noqa: E402
 from visual_tracker.cli.train import command, read_recipe  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
+from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E402
 from visual_tracker.training.data import read_collection  # noqa: E402
 from visual_tracker.training.images import ImageStore  # noqa: E402
 from visual_tracker.training.pairs import make_sampler  # noqa: E402
@@ -24,7 +25,7 @@ from visual_tracker.training.recipe import Recipe  # noqa: E402
 from visual_tracker.training.samples import Sample, SampleMaker  # noqa: E402
 from visual_tracker.training.schedule import rate_factor, release_steps  # noqa: E402
 from visual_tracker.training.tasks import SiamRpnTask  # noqa: E402
-from visual_tracker.training.trainer import LOG, CheckpointError, Machine, Trainer  # noqa: E402
+from visual_tracker.training.trainer import Machine, Trainer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -192,7 +193,9 @@ weights = torch.cat([value.flatten() for value in trained])
 both = [torch.zeros_like(weights) for _ in range(2)]
 torch.distributed.all_gather(both, weights)
 assert torch.equal(*both)
-torch.distributed.destroy_process_group()
+machine.leave()
+names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert not [name for name in names if "gloo" in name or "tcpstore" in name], names
 """
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from visual_tracker.cli.options import parse_settings
 from visual_tracker.models.weights import WeightsError
+from visual_tracker.parameters import Parameters
 from visual_tracker.sources import SourceError
 from visual_tracker.trackers import TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import resolve_device
 
 if TYPE_CHECKING:
-    from visual_tracker.training.data import Collection
-    from visual_tracker.training.images import ImageStore
     from visual_tracker.training.recipe import Recipe
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -99,9 +100,11 @@ def command(
         import torch
 
         from visual_tracker.models.efficientnet_lite import PretrainedError
-        from visual_tracker.training import run, trainer
+        from visual_tracker.training import run
+        from visual_tracker.training.bookkeeping import CheckpointError
         from visual_tracker.training.exclusions import Exclusions
         from visual_tracker.training.images import ImageStore
+        from visual_tracker.training.trainer import Machine
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name}; install visual_tracker[train]"
@@ -111,75 +114,50 @@ def command(
     try:
         exclusions = Exclusions.read(excluded, cache=output)
         collection = run.read_collections(folders, exclusions)
-        images = ImageStore(int(image_memory * 2**30), exclusions.shows)
-        if kind == "mdnet":
-            _train_mdnet(network, collection, output, initial, settings, device, images)
-            return
-        if kind == "adnet":
-            _train_adnet(stage, network, collection, output, initial, settings, device, images)
-            return
-        machine = trainer.Machine.from_environment(device, workers)
-        training = run.prepare(
-            kind,
-            network,
-            collection,
-            read_recipe(settings),
-            output,
-            machine,
-            int(image_memory * 2**30),
-            initial,
-            exclusions,
-            sampler,
-        )
-    except (trainer.CheckpointError, PretrainedError, WeightsError) as error:
+        budget = int(image_memory * 2**30)
+        save: Callable[[Any, Path], None] = run.save_weights
+        if kind in run.TASKS:
+            machine = Machine.from_environment(device, workers)
+            training = run.prepare(
+                kind,
+                network,
+                collection,
+                read_recipe(settings),
+                output,
+                machine,
+                budget,
+                initial,
+                exclusions,
+                sampler,
+            )
+        else:
+            recipe_class, prepare, save = _frozen_trunk(kind, stage)
+            recipe = recipe_class.from_mapping(parse_settings(recipe_class, settings))
+            images = ImageStore(budget, exclusions.shows)
+            machine = Machine(resolve_device(device))
+            training = prepare(network, collection, recipe, output, machine.device, images, initial)
+    except (CheckpointError, PretrainedError, WeightsError) as error:
         raise SourceError(str(error)) from None
     training.run()
+    machine.leave()
     if machine.rank == 0:
-        run.save_weights(training, output / run.WEIGHTS)
+        save(training, output / run.WEIGHTS)
         click.echo(f"weights: {output / run.WEIGHTS}")
 
 
-def _train_mdnet(
-    network: str,
-    collection: Collection,
-    output: Path,
-    initial: Path | None,
-    settings: tuple[str, ...],
-    device: str,
-    images: ImageStore,
-) -> None:
-    from visual_tracker.training import run
-    from visual_tracker.training.mdnet.recipe import MdNetRecipe
-    from visual_tracker.training.mdnet.run import prepare
+def _frozen_trunk(
+    kind: str, stage: str
+) -> tuple[type[Parameters], Callable[..., Any], Callable[[Any, Path], None]]:
+    """Recipe, `prepare` and `save_weights` of a kind whose trunk is frozen: mdnet or adnet."""
+    if kind == "mdnet":
+        from visual_tracker.training.mdnet import run as mdnet
+        from visual_tracker.training.mdnet.recipe import MdNetRecipe
 
-    recipe = MdNetRecipe.from_mapping(parse_settings(MdNetRecipe, settings))
-    training = prepare(network, collection, recipe, output, resolve_device(device), initial, images)
-    training.run()
-    training.export(output / run.WEIGHTS)
-    click.echo(f"weights: {output / run.WEIGHTS}")
-
-
-def _train_adnet(
-    stage: str,
-    network: str,
-    collection: Collection,
-    output: Path,
-    initial: Path | None,
-    settings: tuple[str, ...],
-    device: str,
-    images: ImageStore,
-) -> None:
+        return MdNetRecipe, mdnet.prepare, mdnet.save_weights
     from visual_tracker.training.adnet import run as adnet
     from visual_tracker.training.adnet.recipe import AdnetRecipe
-    from visual_tracker.training.run import WEIGHTS
 
-    recipe = AdnetRecipe.from_mapping(parse_settings(AdnetRecipe, settings))
-    training = adnet.prepare(
-        stage, network, collection, recipe, output, resolve_device(device), images, initial
-    )
-    training.run()
-    adnet.save_weights(training, output / WEIGHTS)
-    click.echo(f"weights: {output / WEIGHTS}")
+    return AdnetRecipe, partial(adnet.prepare, stage), adnet.save_weights
 
 
 def read_recipe(settings: tuple[str, ...]) -> Recipe:

@@ -92,7 +92,7 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
         The content of results.json.
 
     Raises:
-        DatasetError: if the dataset cannot be read.
+        SourceError: if the dataset cannot be read.
         MissingExtraError: if joblib, or a library of the report, is needed and not installed.
     """
     if settings.report:
@@ -117,7 +117,7 @@ def load_sequences(settings: Settings) -> list[Sequence]:
     """Read the dataset, and make long-term cases of it if they are asked for.
 
     Raises:
-        DatasetError: if the dataset cannot be read.
+        SourceError: if the dataset cannot be read.
     """
     if settings.splice:
         # what is cut in may come from any sequence, also from one that is not wanted itself

@@ -27,7 +27,7 @@ from visual_tracker.adnet.regions import CONTEXT, PATCH, region_around
 from visual_tracker.boxes import Box
 from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image, size_of
-from visual_tracker.parameters import Applies, parameter
+from visual_tracker.parameters import Applies, parameter, with_default
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
 
@@ -91,11 +91,11 @@ class AdnetParameters(OnlineParameters):
         minimum=1.6,
         maximum=12.0,
     )
-    initial_positives: int = parameter(
+    first_positives: int = parameter(
         150, "Boxes of the first frame that show the target.", minimum=1, maximum=10000,
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
-    initial_negatives: int = parameter(
+    first_negatives: int = parameter(
         150, "Boxes of the first frame beside it.", minimum=1, maximum=10000,
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
@@ -103,11 +103,11 @@ class AdnetParameters(OnlineParameters):
         4, "Other places of the first image whose boxes are learned as background.", minimum=0,
         maximum=32, applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
-    initial_steps: int = parameter(
+    first_steps: int = parameter(
         60, "Training steps at the first frame.", minimum=0, maximum=1000,
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
-    initial_rate: float = parameter(
+    first_rate: float = parameter(
         1e-3, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
     )
     positives: int = parameter(
@@ -142,41 +142,17 @@ class AdnetParameters(OnlineParameters):
 class AdnetFastParameters(AdnetParameters):
     """Parameters of ADNet with smaller budgets; most of the time saved is the trunk's."""
 
-    max_actions: int = parameter(8, "Most actions a frame.", minimum=1, maximum=100)
-    region: float = parameter(
-        2.4,
-        "Side of the region encoded a frame, in mean sides of the target; most of the time.",
-        minimum=1.6,
-        maximum=8.0,
-    )
-    search_boxes: int = parameter(
-        64, "Boxes among which a target that fails is looked for.", minimum=1, maximum=4096
-    )
-    largest_search: float = parameter(
-        3.8,
-        "Largest side of the region encoded after failures, in mean sides of the target.",
-        minimum=1.6,
-        maximum=12.0,
-    )
-    initial_steps: int = parameter(
-        40, "Training steps at the first frame.", minimum=0, maximum=1000,
-        applies=Applies.AT_NEXT_INIT,
-    )  # fmt: skip
-    positives: int = parameter(
-        16, "Boxes of a confident frame that show the target.", minimum=1, maximum=10000
-    )
-    negatives: int = parameter(9, "Boxes of a confident frame beside it.", minimum=1, maximum=10000)
-    learn_interval: int = parameter(
-        5, "Boxes are remembered of every so many frames.", minimum=1, maximum=1000
-    )
-    update_steps: int = parameter(5, "Training steps of an update.", minimum=0, maximum=1000)
-    steps_per_frame: int = parameter(
-        1, "Most training steps a frame; an update takes several.", minimum=1, maximum=1000
-    )
-    batch: int = parameter(
-        16, "Positive boxes of a training step, and negative ones.", minimum=1, maximum=1024,
-        applies=Applies.AT_NEXT_INIT,
-    )  # fmt: skip
+    max_actions: int = with_default(AdnetParameters, "max_actions", 8)
+    region: float = with_default(AdnetParameters, "region", 2.4)
+    search_boxes: int = with_default(AdnetParameters, "search_boxes", 64)
+    largest_search: float = with_default(AdnetParameters, "largest_search", 3.8)
+    first_steps: int = with_default(AdnetParameters, "first_steps", 40)
+    positives: int = with_default(AdnetParameters, "positives", 16)
+    negatives: int = with_default(AdnetParameters, "negatives", 9)
+    learn_interval: int = with_default(AdnetParameters, "learn_interval", 5)
+    update_steps: int = with_default(AdnetParameters, "update_steps", 5)
+    steps_per_frame: int = with_default(AdnetParameters, "steps_per_frame", 1)
+    batch: int = with_default(AdnetParameters, "batch", 16)
 
 
 class AdnetTracker(OnlineTracker):
@@ -219,7 +195,7 @@ class AdnetTracker(OnlineTracker):
             [(self._head.parameters(), 1.0)], PolicyObjective(self._head), settings, generator
         )
         self._first = self._first_samples(image, box)
-        self._start_update(parameters.initial_steps, parameters.initial_rate)
+        self._start_update(parameters.first_steps, parameters.first_rate)
         self._trainer.run()
 
     def _track(self, image: Image, last: Track) -> Track:
@@ -302,7 +278,7 @@ class AdnetTracker(OnlineTracker):
 
         parameters, image_size = self.parameters, size_of(image)
         region = self._encoded(image, box, parameters.region)
-        counts = parameters.initial_positives, parameters.initial_negatives
+        counts = parameters.first_positives, parameters.first_negatives
         positives, near = self._samples(region, box, counts, image_size)
         negatives = [near]
         places = whole_image_boxes(
@@ -310,7 +286,7 @@ class AdnetTracker(OnlineTracker):
         )
         for place in places:
             region = self._encoded(image, Box.from_xywh(*place), parameters.region)
-            count = -(-parameters.initial_negatives // len(places))
+            count = -(-parameters.first_negatives // len(places))
             boxes = far_boxes(self._rng, box, place, count, image_size)
             negatives.append(far_samples(region.features(boxes)))
         return positives, joined(negatives)

@@ -33,7 +33,6 @@ when found, the search is local again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +41,6 @@ from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame
 from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import FloatArray, Question, Response, respond_to
-from visual_tracker.models.weights import packaged_weights
 from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.asking import Steps
 from visual_tracker.trackers.base import Track, TrackState
@@ -66,6 +64,7 @@ from visual_tracker.trackers.target_model import (
     nearest_cell,
     values_at,
 )
+from visual_tracker.trackers.torch_runtime import weights_path
 
 #: thresholds on the network's own probability, where no calibration lies beside the weights;
 #: chosen on held-out training videos for the first weights of `lite`
@@ -227,9 +226,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
     calibration: Calibration | None = None
 
     def _make_matcher(self) -> Any:
-        weights = self.parameters.weights or packaged_weights(self.kind, self.parameters.network)
+        weights = weights_path(self.kind, self.parameters.network, self.parameters.weights)
         assert weights is not None  # or unavailable_reason would have said so
-        self.calibration = load_calibration(Path(weights))
+        self.calibration = load_calibration(weights)
         return super()._make_matcher()
 
     def _init(self, image: Image, box: Box) -> None:

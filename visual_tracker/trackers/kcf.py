@@ -22,10 +22,10 @@ from visual_tracker.trackers.opencv import (
 
 @dataclass(frozen=True)
 class KcfParameters(OpenCvParameters):
-    """Parameters of KCF; the defaults are OpenCV's."""
+    """Parameters of KCF; docs/experiments.md says why `detect_thresh` is not OpenCV's .5."""
 
     detect_thresh: float = parameter(
-        0.5,
+        0.2,
         "Lost when the peak of the response is below this.",
         minimum=0.0,
         maximum=1.0,

@@ -5,7 +5,7 @@ with RoIAlign over one map of the search region (Jung et al., "Real-Time MDNet",
 of a crop a candidate. Confidence is the mean probability of the best candidates; the state is LOST
 below `lost_threshold`, where the box is frozen and the next search goes wider.
 
-Learning runs in slices: a frame takes at most `steps_a_frame` steps of the update under way.
+Learning runs in slices: a frame takes at most `steps_per_frame` steps of the update under way.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class MdNetParameters(OnlineParameters):
     )
     update_steps: int = parameter(15, "Training steps of an update.", minimum=0, maximum=200)
     update_rate: float = parameter(3e-3, "Learning rate of updates.", minimum=0.0, maximum=1.0)
-    steps_a_frame: int = parameter(
+    steps_per_frame: int = parameter(
         3, "Training steps that a frame waits for, at most.", minimum=1, maximum=200
     )
     long_term: int = parameter(
@@ -224,7 +224,7 @@ class MdNetTracker(OnlineTracker):
         chosen = self.parameters
         if not self._learner.is_learning and (lost or self._frame % chosen.update_interval == 0):
             self._learner.start_update(lost, chosen.update_steps, chosen.update_rate)
-        self._learner.learn(chosen.steps_a_frame)
+        self._learner.learn(chosen.steps_per_frame)
 
 
 def _bounded(row: BoxArray, image_size: tuple[int, int]) -> Box:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-from visual_tracker.models.weights import WeightsError, packaged_weights
+from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
@@ -19,6 +19,7 @@ from visual_tracker.trackers.torch_runtime import (
     NetworkParameters,
     missing_libraries,
     resolve_device,
+    weights_path,
     weights_problem,
 )
 
@@ -29,7 +30,7 @@ class OnlineParameters(NetworkParameters):
 
     threads: int = parameter(
         1,
-        "CPU threads of PyTorch and OpenCV; more than one is slow on a busy machine.",
+        "CPU threads of PyTorch and of OpenCV; more than one is slow on a busy machine.",
         minimum=1,
         maximum=256,
         applies=Applies.AT_RESTART,
@@ -55,10 +56,11 @@ class OnlineTracker(Tracker):
         limit_threads(self.parameters.threads)
         # torch loads much of itself with its first optimiser, which no stream should wait for
         torch.optim.SGD([torch.zeros(1)], lr=0.0)
-        path = self.parameters.weights or packaged_weights(self.kind, self.parameters.network)
+        chosen = self.parameters
+        path = weights_path(self.kind, chosen.network, chosen.weights)
         assert path is not None  # or unavailable_reason would have said so
         try:
-            self.network = self._shared_network(Path(path))
+            self.network = self._shared_network(path)
         except WeightsError as error:
             raise TrackerUnavailableError(
                 f"tracker '{self.name}' cannot run here: {error}"

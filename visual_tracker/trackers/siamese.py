@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from visual_tracker.boxes import Box
@@ -13,7 +12,7 @@ from visual_tracker.models.engines import choice
 from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.shared_matchers import MatcherSpec, is_exported, shared_matcher
-from visual_tracker.models.weights import WeightsError, packaged_weights
+from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
@@ -21,6 +20,7 @@ from visual_tracker.trackers.torch_runtime import (
     NetworkParameters,
     missing_libraries,
     resolve_device,
+    weights_path,
     weights_problem,
 )
 
@@ -76,12 +76,12 @@ class SiameseTracker(Tracker):
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
         """Say if the engine or torch is missing or no weights are given or packaged."""
         chosen: Any = cls.parameters_class() if parameters is None else parameters
-        path = chosen.weights or packaged_weights(cls.kind, chosen.network)
+        path = weights_path(cls.kind, chosen.network, chosen.weights)
         exported = (
             path
             and choice.installed_engine()
             and chosen.engine != choice.TORCH
-            and is_exported(cls.kind, chosen.network, Path(path))
+            and is_exported(cls.kind, chosen.network, path)
         )
         if not exported and (problem := missing_libraries()):
             return problem
@@ -100,13 +100,13 @@ class SiameseTracker(Tracker):
     def _make_matcher(self) -> Any:
         """The network behind its protocol (`visual_tracker.models.matchers`)."""
         chosen = self.parameters
-        path = chosen.weights or packaged_weights(self.kind, chosen.network)
+        path = weights_path(self.kind, chosen.network, chosen.weights)
         assert path is not None  # or unavailable_reason would have said so
         return shared_matcher(
             MatcherSpec(
                 self.kind,
                 chosen.network,
-                Path(path),
+                path,
                 self.device,
                 chosen.engine,
                 chosen.precision,

@@ -36,6 +36,11 @@ def missing_libraries() -> str | None:
     return None
 
 
+def weights_path(kind: str, network: str, weights: str) -> Path | None:
+    """The weights file to load; None if none ships and none is named. See `weights_problem`."""
+    return Path(weights) if weights else packaged_weights(kind, network)
+
+
 def weights_problem(kind: str, network: str, weights: str) -> str | None:
     """Why there are no weights to load; None if there are.
 

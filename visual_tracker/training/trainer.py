@@ -6,8 +6,8 @@ written by replacing the old one, so that a kill at any time loses one interval 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
+import importlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
-from visual_tracker.parameters import Parameters
+from visual_tracker.training.bookkeeping import (
+    Checkpoint,
+    RunLog,
+    changed_settings,
+    progress_bar,
+)
 from visual_tracker.training.losses import Losses
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.schedule import rate_factor, release_steps
@@ -30,8 +34,6 @@ from visual_tracker.training.tasks import Task
 
 Network = SiamRpnNetwork | LiteSiamFc
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.csv"
 LOG_COLUMNS = (
     "step", "loss", "classification", "location", "distillation", "rate", "seconds",
     "validation_loss", "validation_quality",
@@ -39,10 +41,6 @@ LOG_COLUMNS = (
 
 #: the first number of the validation samples, far from any training sample's
 _VALIDATION_START = 1 << 40
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be resumed; the message says why."""
 
 
 class BatchMaker(Protocol):
@@ -83,8 +81,20 @@ class Machine:
             device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
             torch.cuda.set_device(device)
         if processes > 1 and not torch.distributed.is_initialized():
+            # DistributedDataParallel imports it, and it keeps the group there is at its import as
+            # default of its functions: imported now, that is none, and `leave` ends the group.
+            importlib.import_module("torch.distributed.nn.functional")
             torch.distributed.init_process_group("nccl" if "cuda" in device else "gloo")
         return cls(device, rank, processes, workers)
+
+    def leave(self) -> None:
+        """Leave torchrun's group, if there is one, and end its threads.
+
+        A group that lives on has threads at work while the interpreter is taken down, and a process
+        that had finished then aborts. Trainers must not be in the middle of a run.
+        """
+        if self.processes > 1 and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 class Trainer:
@@ -112,7 +122,8 @@ class Trainer:
     ) -> None:
         self.recipe, self.task, self.machine = recipe, task, machine
         self._maker, self._validation = maker, validation
-        self._output = output
+        output.mkdir(parents=True, exist_ok=True)
+        self._checkpoint, self._log = Checkpoint(output), RunLog(output, LOG_COLUMNS)
         self.network = network.to(machine.device, memory_format=torch.channels_last)
         self.average = {name: value.clone() for name, value in network.state_dict().items()}
         self.step = 0
@@ -126,7 +137,6 @@ class Trainer:
         self._half = mixed_precision(machine.device) if machine.half else None
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._half == torch.float16)
         self._wrapped: nn.Module = self.network
-        output.mkdir(parents=True, exist_ok=True)
 
     # Parameters -----------------------------------------------------------------------------------
 
@@ -157,13 +167,17 @@ class Trainer:
         ):
             settings["lr"] = peak * rate_factor(self.step, self.recipe, start)
 
+    def _unwrap(self) -> None:
+        """Drop DistributedDataParallel, which would hold the group of processes for ever."""
+        self._wrapped, self._released = self.network, -1
+
     # Loop -----------------------------------------------------------------------------------------
 
     def run(self, until: int | None = None, quiet: bool = False) -> None:
         """Train from the present step to the recipe's last one, or to `until`."""
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)
         batches = self._batches(last)
-        with self._progress(quiet) as progress:
+        with progress_bar(quiet or self.machine.rank != 0) as progress:
             bar = progress.add_task("", total=self.recipe.steps, completed=self.step)
             while self.step < last:
                 started = time.monotonic()
@@ -176,11 +190,7 @@ class Trainer:
                 self._after_step(row, last)
                 text = f"loss {losses['loss']:.3f}  rate {row['rate']:.1e}"
                 progress.update(bar, completed=self.step, description=text)
-
-    def _progress(self, quiet: bool) -> Progress:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        hidden = quiet or self.machine.rank != 0
-        return Progress(*columns, TimeRemainingColumn(), disable=hidden)
+        self._unwrap()
 
     def _one_step(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
         self._wrapped.train()
@@ -238,7 +248,7 @@ class Trainer:
                 ends or self.step % self.recipe.validate_every == 0
             ):
                 row |= self.validate()
-            self._log(row)
+            self._log.append(row)
             if ends or self.step % self.recipe.checkpoint_every == 0:
                 self.save()
         if self.machine.processes > 1 and ends:
@@ -292,30 +302,19 @@ class Trainer:
 
     # State ----------------------------------------------------------------------------------------
 
-    def _log(self, row: dict[str, Any]) -> None:
-        path = self._output / LOG
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-
     def save(self) -> None:
         """Write the checkpoint; the old one stays whole until the new one is."""
-        state = {
-            "step": self.step,
-            "recipe": dataclasses.asdict(self.recipe),
-            "network": self.network.state_dict(),
-            "average": self.average,
-            "extra": self.task.extra.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "scaler": self._scaler.state_dict(),
-        }
-        path = self._output / CHECKPOINT
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        self._checkpoint.write(
+            {
+                "step": self.step,
+                "recipe": dataclasses.asdict(self.recipe),
+                "network": self.network.state_dict(),
+                "average": self.average,
+                "extra": self.task.extra.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "scaler": self._scaler.state_dict(),
+            }
+        )
 
     def resume(self) -> bool:
         """Go on from the output folder's checkpoint, if there is one.
@@ -323,36 +322,18 @@ class Trainer:
         Raises:
             CheckpointError: if it was made by another recipe or cannot be read.
         """
-        path = self._output / CHECKPOINT
-        if not path.exists():
+        state = self._checkpoint.read(self.machine.device, ("step", "recipe", "average"))
+        if state is None:
             return False
-        try:
-            state = torch.load(path, map_location=self.machine.device, weights_only=True)
-        except Exception as error:  # torch's reader raises whatever rubbish leads it to
-            raise CheckpointError(
-                f"{path} cannot be resumed ({type(error).__name__}); delete it to start anew"
-            ) from None
-        different = changed_settings(state["recipe"], self.recipe)
-        if different:
-            raise CheckpointError(
-                f"{path} was made with another recipe ({', '.join(different)}); "
-                "use the same settings or another --output"
-            )
-        self._restore(state, path)
-        _truncate_log(self._output / LOG, self.step)
-        return True
-
-    def _restore(self, state: dict[str, Any], path: Path) -> None:
-        try:
+        self._checkpoint.refuse(changed_settings(state["recipe"], self.recipe))
+        with self._checkpoint.restoring():
             self.network.load_state_dict(state["network"])
             self.task.extra.load_state_dict(state["extra"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._scaler.load_state_dict(state["scaler"])
-        except (KeyError, RuntimeError, ValueError):
-            raise CheckpointError(
-                f"{path} is of another network; use the same --network or another --output"
-            ) from None
         self.average, self.step = state["average"], state["step"]
+        self._log.truncate(self.step)
+        return True
 
 
 def mixed_precision(device: str) -> torch.dtype | None:
@@ -363,24 +344,3 @@ def mixed_precision(device: str) -> torch.dtype | None:
     if "cuda" in device:
         return torch.float16
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
-
-
-def changed_settings(saved: dict[str, Any], recipe: Parameters) -> list[str]:
-    """Settings of a saved recipe that differ from this one's, as ``name: old -> new``."""
-    return [
-        f"{name}: {saved.get(name)} -> {value}"
-        for name, value in dataclasses.asdict(recipe).items()
-        if saved.get(name) != value
-    ]
-
-
-def _truncate_log(path: Path, step: int) -> None:
-    """Drop the lines of steps that the checkpoint has not seen; they are done again."""
-    if not path.exists():
-        return
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, LOG_COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)

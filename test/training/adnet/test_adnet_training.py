@@ -30,10 +30,10 @@ from visual_tracker.training.adnet.run import prepare  # noqa: E402
 from visual_tracker.training.adnet.scenes import SceneMaker  # noqa: E402
 from visual_tracker.training.adnet.supervised import SupervisedStage  # noqa: E402
 from visual_tracker.training.adnet.trainer import PolicyTrainer, rate_factor  # noqa: E402
+from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E402
 from visual_tracker.training.data import Collection, DataError, read_collection  # noqa: E402
 from visual_tracker.training.images import ImageStore  # noqa: E402
 from visual_tracker.training.run import WEIGHTS  # noqa: E402
-from visual_tracker.training.trainer import LOG, CheckpointError  # noqa: E402
 
 SIZE = 113
 
@@ -181,7 +181,7 @@ def test_a_kill_between_checkpoints_loses_the_steps_since(
     trainer = make_trainer(collection, tmp_path)
     trainer.run(until=2, quiet=True)
     for _ in range(2):  # steps that no checkpoint has seen
-        trainer._log(trainer._one_step())
+        trainer._log.append(trainer._one_step())
     again = make_trainer(collection, tmp_path)
     assert again.resume()
     assert again.step == 2

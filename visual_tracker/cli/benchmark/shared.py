@@ -6,12 +6,15 @@ import datetime
 import importlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from visual_tracker.benchmarks import speed
+from visual_tracker.cli.options import Function, candidates_options
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.extras import MissingExtraError, require
 from visual_tracker.parameters import ParameterError
@@ -42,6 +45,45 @@ def readme_option(markers: str) -> Any:
         type=click.Path(path_type=Path),
         help=f"Write the table into this file, between its markers {markers}:begin and :end.",
     )
+
+
+def turns_options(frames: int, files: str, markers: str) -> Callable[[Function], Function]:
+    """Add what the benchmarks of trackers in turns share: trackers, turns, where figures go.
+
+    Args:
+        frames: the default of --frames.
+        files: what --output takes, for its help.
+        markers: of the table in a file that takes it.
+    """
+
+    def decorate(function: Function) -> Function:
+        for option in (
+            readme_option(markers),
+            plot_option,
+            output_option(files),
+            click.option(
+                "--repeats",
+                type=click.IntRange(1),
+                default=3,
+                show_default=True,
+                help="Turns of each tracker.",
+            ),
+            click.option("--frames", type=click.IntRange(1), default=frames, show_default=True),
+        ):
+            function = option(function)
+        return candidates_options(function)
+
+    return decorate
+
+
+def teller(console: Console, place: Callable[[speed.Speed], str]) -> Callable[[speed.Speed], None]:
+    """What says on a console what came of a case; `place` names the case."""
+
+    def tell(entry: speed.Speed) -> None:
+        outcome = entry.error or f"{entry.median_ms:.1f} ms"
+        console.print(f"{place(entry)}: {outcome}", highlight=False)
+
+    return tell
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -17,14 +17,13 @@ from visual_tracker.cli.benchmark.shared import (
     DEFAULT_SIZES,
     check_outputs,
     machine_text,
-    output_option,
     parse_size,
-    plot_option,
-    readme_option,
     show_tables,
+    teller,
+    turns_options,
     write_json,
 )
-from visual_tracker.cli.options import candidates_from_options, candidates_options
+from visual_tracker.cli.options import candidates_from_options
 from visual_tracker.machine import describe_machine
 
 #: of the table in a file that takes it
@@ -32,12 +31,8 @@ MARKERS = "benchmark-speed"
 
 
 @click.command("speed")
-@candidates_options
+@turns_options(100, "speed.json and speed.png", MARKERS)
 @click.option("--size", "sizes", multiple=True, default=DEFAULT_SIZES, show_default=True)
-@click.option("--frames", type=click.IntRange(1), default=100, show_default=True)
-@click.option(
-    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Turns of each tracker."
-)
 @click.option("--threads", multiple=True, type=click.IntRange(1), default=(1,), show_default=True)
 @click.option(
     "--random",
@@ -51,9 +46,6 @@ MARKERS = "benchmark-speed"
     type=click.Path(path_type=Path),
     help="Also the DaSiamRPN authors' release from this folder, with random weights.",
 )
-@output_option("speed.json and speed.png")
-@plot_option
-@readme_option(MARKERS)
 def speed_command(
     trackers: tuple[str, ...],
     settings: tuple[str, ...],
@@ -83,7 +75,7 @@ def speed_command(
         others: list[Any] = [random_candidate(name, Path(folder)) for name in networks]
         others += _release_candidates(release)
         cases = speed.cases_of((*candidates, *others), *grid, frames=frames, repeats=1)
-        measured = speed.measure_all(cases, lambda entry: _tell(errors, entry), rounds=repeats)
+        measured = speed.measure_all(cases, teller(errors, _place), rounds=repeats)
     content: dict[str, Any] = {
         "machine": describe_machine(),
         "settings": {"frames": frames, "repeats": repeats},
@@ -105,10 +97,8 @@ def _release_candidates(folder: Path | None) -> list[ReleaseCandidate]:
     ]
 
 
-def _tell(console: Console, entry: speed.Speed) -> None:
-    outcome = entry.error or f"{entry.median_ms:.1f} ms"
-    place = f"{entry.tracker} {entry.device} {entry.image} threads {entry.threads}"
-    console.print(f"{place}: {outcome}", highlight=False)
+def _place(entry: speed.Speed) -> str:
+    return f"{entry.tracker} {entry.device} {entry.image} threads {entry.threads}"
 
 
 def _caption(content: dict[str, Any]) -> str:

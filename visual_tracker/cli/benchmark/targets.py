@@ -12,21 +12,20 @@ from visual_tracker.benchmarks.speed_report import plot_targets, target_rows
 from visual_tracker.cli.benchmark.shared import (
     check_outputs,
     machine_text,
-    output_option,
     parse_size,
-    plot_option,
-    readme_option,
     show_table,
+    teller,
+    turns_options,
     write_json,
 )
-from visual_tracker.cli.options import candidates_from_options, candidates_options
+from visual_tracker.cli.options import candidates_from_options
 from visual_tracker.machine import describe_machine
 
 MARKERS = "benchmark-targets"
 
 
 @click.command("targets")
-@candidates_options
+@turns_options(50, "targets.json and targets.png", MARKERS)
 @click.option(
     "--targets",
     "counts",
@@ -36,12 +35,7 @@ MARKERS = "benchmark-targets"
     show_default=True,
 )
 @click.option("--size", default="640x480", show_default=True)
-@click.option("--frames", type=click.IntRange(1), default=50, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@output_option("targets.json and targets.png")
-@plot_option
-@readme_option(MARKERS)
 def targets_command(
     trackers: tuple[str, ...],
     settings: tuple[str, ...],
@@ -65,7 +59,7 @@ def targets_command(
         for count in counts
         for candidate in candidates
     ]
-    measured = speed.measure_all(cases, lambda entry: _tell(errors, entry), rounds=repeats)
+    measured = speed.measure_all(cases, teller(errors, _place), rounds=repeats)
     content = {
         "machine": describe_machine(),
         "settings": {"frames": frames, "repeats": repeats, "threads": threads, "size": size},
@@ -78,6 +72,5 @@ def targets_command(
     show_table(*target_rows(content), caption + f"{machine_text(content)}.", readme, MARKERS)
 
 
-def _tell(console: Console, entry: speed.Speed) -> None:
-    outcome = entry.error or f"{entry.median_ms:.1f} ms"
-    console.print(f"{entry.tracker} x{entry.targets}: {outcome}", highlight=False)
+def _place(entry: speed.Speed) -> str:
+    return f"{entry.tracker} x{entry.targets}"

@@ -38,7 +38,7 @@ def read_dataset(
         only: names of the sequences wanted; empty for all.
 
     Raises:
-        DatasetError: if the folder is missing, empty or malformed, or a name is unknown.
+        SourceError: if the folder is missing, empty or malformed, or a name is unknown.
     """
     root = root.expanduser()
     if not root.is_dir():

@@ -1,4 +1,4 @@
-"""Reading what datasets keep in files: lists of images, tables of numbers, flags.
+"""Reading what datasets keep in files: lists of images, boxes, flags, levels.
 
 Rules for what is malformed, the same in every format:
 
@@ -13,7 +13,6 @@ Rules for what is malformed, the same in every format:
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import numpy as np
 from visual_tracker.boxes import BoxArray
 from visual_tracker.evaluation.metrics import BoolArray, FloatArray, has_box
 from visual_tracker.evaluation.sequences import DatasetError
-from visual_tracker.sources import ImageFolder
+from visual_tracker.sources import ImageFolder, read_lines, read_rows
 
 
 def image_files(folder: Path) -> tuple[Path, ...]:
@@ -37,31 +36,13 @@ def image_files(folder: Path) -> tuple[Path, ...]:
     return tuple(ImageFolder(folder).files)
 
 
-def read_rows(path: Path) -> list[list[float]]:
-    """The numbers of each line, separated by commas, tabs or spaces.
-
-    Raises:
-        DatasetError: if the file cannot be read or a line holds something else.
-    """
-    rows = []
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            rows.append([float(part) for part in re.split(r"[,\s]+", line.strip().strip(","))])
-        except ValueError:
-            raise DatasetError(f"{path}:{number}: expected numbers, found {line!r}") from None
-    return rows
-
-
 def read_boxes(path: Path, one_based: bool) -> BoxArray:
     """Boxes x, y, width, height, a line each, as (frames, 4) 0-based; NaN rows where none is.
 
     Raises:
-        DatasetError: if a line is not four numbers.
+        SourceError: if a line is not four numbers.
     """
-    rows = read_rows(path)
-    for number, row in enumerate(rows, start=1):
-        if len(row) != 4:
-            raise DatasetError(f"{path}:{number}: expected x,y,w,h, found {len(row)} numbers")
+    rows = read_rows(path, length=4, expected="x,y,w,h")
     boxes = np.array(rows, float).reshape(-1, 4)
     boxes[~has_box(boxes)] = np.nan
     return boxes - [1, 1, 0, 0] if one_based else boxes
@@ -121,18 +102,11 @@ def listed_folders(root: Path, truth_name: str) -> list[Path]:
     listing = root / "list.txt"
     if not listing.is_file():
         return sorted(folder for folder in root.iterdir() if any(folder.glob(truth_name)))
-    folders = [root / name.strip() for name in _lines(listing) if name.strip()]
+    folders = [root / name.strip() for name in read_lines(listing) if name.strip()]
     for folder in folders:
         if not folder.is_dir():
             raise DatasetError(f"{listing} names {folder.name}, but {folder} is missing")
     return folders
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from None
 
 
 def _first_gap(images: tuple[Path, ...]) -> str | None:

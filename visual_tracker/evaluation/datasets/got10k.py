@@ -39,7 +39,7 @@ def read(root: Path) -> list[Sequence]:
     """Read every sequence of a split, or the folder as one sequence.
 
     Raises:
-        DatasetError: if something is malformed; see `files`.
+        SourceError: if something is malformed; see `files`.
     """
     splits = [split for split in SPLITS if (root / split).is_dir()]
     if splits:

@@ -32,7 +32,7 @@ def read(root: Path) -> list[Sequence]:
     """Read every sequence below a folder.
 
     Raises:
-        DatasetError: if something is malformed; see `files`.
+        SourceError: if something is malformed; see `files`.
     """
     return [_read_folder(folder) for folder in _folders(root)]
 

@@ -46,7 +46,7 @@ def read(root: Path) -> list[Sequence]:
     """Read every sequence of a folder, or the folder as one sequence.
 
     Raises:
-        DatasetError: if something is malformed; see `files`.
+        SourceError: if something is malformed; see `files`.
     """
     one_sequence = any(root.glob(TRUTH_FILES))
     hidden = _read_hidden(root.resolve().parent if one_sequence else root)

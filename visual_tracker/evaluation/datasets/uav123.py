@@ -32,7 +32,7 @@ def read(root: Path) -> list[Sequence]:
     """Read every sequence; `root` is the dataset's root or a folder of `anno` in it.
 
     Raises:
-        DatasetError: if something is malformed (see `files`), or `anno` holds several versions.
+        SourceError: if something is malformed (see `files`), or `anno` holds several versions.
     """
     annotations = _annotation_folder(root)
     top = annotations.parent.parent if annotations.parent.name == "anno" else annotations.parent

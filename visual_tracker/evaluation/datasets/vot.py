@@ -23,6 +23,7 @@ from visual_tracker.evaluation.datasets.files import (
 )
 from visual_tracker.evaluation.metrics import FloatArray, has_box
 from visual_tracker.evaluation.sequences import DatasetError, FileFrames, Sequence
+from visual_tracker.sources import read_lines
 
 TRUTH_FILE = "groundtruth.txt"
 IMAGE_FOLDER = "color"
@@ -37,7 +38,7 @@ def read(root: Path) -> list[Sequence]:
     """Read every sequence of a folder (in list.txt's order), or the folder as one sequence.
 
     Raises:
-        DatasetError: if something is malformed; see `files`.
+        SourceError: if something is malformed; see `files`.
     """
     return [_read_folder(folder) for folder in listed_folders(root, TRUTH_FILE)]
 
@@ -61,10 +62,7 @@ def _read_folder(folder: Path) -> Sequence:
 
 
 def _read_regions(file: Path) -> tuple[BoxArray, tuple[FloatArray | None, ...]]:
-    try:
-        lines = file.read_text().rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} cannot be read: {error}") from None
+    lines = read_lines(file)
     boxes = np.full((len(lines), 4), np.nan)
     polygons: list[FloatArray | None] = [None] * len(lines)
     for index, line in enumerate(lines):

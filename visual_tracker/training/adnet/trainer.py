@@ -6,26 +6,23 @@ alone, so that a resumed run ends as an uninterrupted one.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from visual_tracker.models.adnet import PolicyNetwork
 from visual_tracker.training.adnet.recipe import AdnetRecipe
-from visual_tracker.training.schedule import cosine_decay
-from visual_tracker.training.trainer import (
-    CHECKPOINT,
-    LOG,
-    CheckpointError,
+from visual_tracker.training.bookkeeping import (
+    Checkpoint,
+    RunLog,
     changed_settings,
+    progress_bar,
 )
+from visual_tracker.training.schedule import cosine_decay
 
 
 class Stage(ABC):
@@ -69,7 +66,9 @@ class PolicyTrainer:
     def __init__(self, stage: Stage, output: Path) -> None:
         self.stage, self.recipe = stage, stage.recipe
         self.step = 0
-        self._output = output
+        output.mkdir(parents=True, exist_ok=True)
+        self._checkpoint = Checkpoint(output)
+        self._log = RunLog(output, ("step", "rate", "seconds", *stage.columns))
         self._parameters = stage.parameters()
         for parameter in stage.network.parameters():
             parameter.requires_grad_(False)
@@ -78,19 +77,17 @@ class PolicyTrainer:
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=0.0, weight_decay=self.recipe.weight_decay
         )
-        output.mkdir(parents=True, exist_ok=True)
 
     def run(self, until: int | None = None, quiet: bool = False) -> None:
         """Train from the present step to the recipe's last one, or to `until`."""
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), disable=quiet) as progress:
+        with progress_bar(quiet) as progress:
             bar = progress.add_task("", total=self.recipe.steps, completed=self.step)
             while self.step < last:
                 row = self._one_step()
                 if self._is_due(self.recipe.validate_every):
                     row |= self.stage.validate()
-                self._log(row)
+                self._log.append(row)
                 if self._is_due(self.recipe.checkpoint_every) or self.step == last:
                     self.save()
                 text = f"loss {row['loss']:.3f}"
@@ -112,37 +109,22 @@ class PolicyTrainer:
         self._optimizer.step()
         self.step += 1
         row = {name: round(float(value.detach()), 5) for name, value in losses.items()}
-        return {"step": self.step, "rate": rate} | row | {"seconds": time.monotonic() - started}
+        row |= {"step": self.step, "rate": rate}
+        return row | {"seconds": round(time.monotonic() - started, 3)}
 
     # State ----------------------------------------------------------------------------------------
 
-    @property
-    def _columns(self) -> list[str]:
-        return ["step", "rate", "seconds", *self.stage.columns]
-
-    def _log(self, row: dict[str, float]) -> None:
-        row["seconds"] = round(row["seconds"], 3)
-        path = self._output / LOG
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-
     def save(self) -> None:
         """Write the checkpoint; the old one stays whole until the new one is."""
-        state = {
-            "stage": self.stage.name,
-            "step": self.step,
-            "recipe": dataclasses.asdict(self.recipe),
-            "network": self.stage.network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-        }
-        path = self._output / CHECKPOINT
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        self._checkpoint.write(
+            {
+                "stage": self.stage.name,
+                "step": self.step,
+                "recipe": dataclasses.asdict(self.recipe),
+                "network": self.stage.network.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+            }
+        )
 
     def resume(self) -> bool:
         """Go on from the output folder's checkpoint, if there is one.
@@ -150,50 +132,19 @@ class PolicyTrainer:
         Raises:
             CheckpointError: if it was made by another stage or recipe or cannot be read.
         """
-        path = self._output / CHECKPOINT
-        if not path.exists():
+        state = self._checkpoint.read(self.stage.device, ("stage", "step", "recipe"))
+        if state is None:
             return False
-        state = self._read(path)
         different = changed_settings(state["recipe"], self.recipe)
         if state["stage"] != self.stage.name:
             different.insert(0, f"stage: {state['stage']} -> {self.stage.name}")
-        if different:
-            raise CheckpointError(
-                f"{path} was made otherwise ({', '.join(different)}); "
-                "use the same settings or another --output"
-            )
-        self.stage.network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._checkpoint.refuse(different, "otherwise")
+        with self._checkpoint.restoring():
+            self.stage.network.load_state_dict(state["network"])
+            self._optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-        self._truncate_log()
+        self._log.truncate(self.step)
         return True
-
-    def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = torch.load(
-                path, map_location=self.stage.device, weights_only=True
-            )
-            if state["network"].keys() == self.stage.network.state_dict().keys():
-                return state
-        except Exception as error:  # torch's reader raises whatever rubbish leads it to
-            raise CheckpointError(
-                f"{path} cannot be resumed ({type(error).__name__}); delete it to start anew"
-            ) from None
-        raise CheckpointError(
-            f"{path} is of another network; use the same --network or another --output"
-        )
-
-    def _truncate_log(self) -> None:
-        """Drop the lines of steps that the checkpoint has not seen; they are done again."""
-        path = self._output / LOG
-        if not path.exists():
-            return
-        with path.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["step"]) <= self.step]
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(rows)
 
 
 def rate_factor(step: int, recipe: AdnetRecipe) -> float:

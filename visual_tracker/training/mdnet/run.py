@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from visual_tracker.models.efficientnet_lite import load_imagenet_state
 from visual_tracker.models.mdnet import LiteFeatures, MdNet
@@ -33,8 +33,8 @@ def prepare(
     recipe: MdNetRecipe,
     output: Path,
     device: str,
+    images: ImageStore,
     initial: Path | None = None,
-    images: ImageStore | None = None,
 ) -> DomainTrainer:
     """Make the trainer of a run, resumed where `output` holds a checkpoint.
 
@@ -44,9 +44,9 @@ def prepare(
         recipe: everything else that the result depends on.
         output: folder for checkpoint, log and weights.
         device: torch device.
+        images: reads the pictures.
         initial: weights to start from: for `lite` instead of ImageNet's, of any network with the
             same trunk; for `vgg-m` imagenet-vgg-m.mat or a file of the release.
-        images: reads the pictures; one that leaves evaluation data out, if given.
 
     Raises:
         DataError, PretrainedError, CheckpointError, WeightsError, ParameterError: what they say.
@@ -65,7 +65,6 @@ def prepare(
     if not training:
         raise DataError(f"there are no videos of {_MIN_FRAMES} frames or more to train on")
     log.info("held out: %s", ", ".join(track.name for track in held_out))
-    images = images or ImageStore()
     domains = [map_domain(track, images, network.features, recipe, device) for track in training]
     validation = [map_domain(track, images, network.features, recipe, device) for track in held_out]
     if isinstance(network.features, LiteFeatures):
@@ -74,6 +73,12 @@ def prepare(
     if trainer.resume():
         log.info("resumed at cycle %d", trainer.cycle)
     return trainer
+
+
+def save_weights(trainer: DomainTrainer, path: Path) -> None:
+    """Write the network's weights in half precision (safetensors)."""
+    state = trainer.network.state_dict()
+    save_file({name: value.half().contiguous() for name, value in state.items()}, path)
 
 
 def _initialize(network: MdNet, initial: Path | None) -> None:

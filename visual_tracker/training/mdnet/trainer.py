@@ -7,7 +7,6 @@ function of data and recipe; its state lies in one checkpoint file, written by r
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import time
 from pathlib import Path
@@ -15,19 +14,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import save_file
 from torch import nn
 
 from visual_tracker.mdnet.objectives import CrossEntropy
 from visual_tracker.models.mdnet import Classifier, MdNet
 from visual_tracker.online.bank import Samples
 from visual_tracker.online.mining import hardest
+from visual_tracker.training.bookkeeping import (
+    Checkpoint,
+    RunLog,
+    changed_settings,
+    progress_bar,
+)
 from visual_tracker.training.mdnet.domains import Domain, DomainSampler
 from visual_tracker.training.mdnet.recipe import MdNetRecipe
 from visual_tracker.training.mdnet.validation import validate
 from visual_tracker.training.schedule import cosine_decay
-from visual_tracker.training.trainer import CHECKPOINT, LOG, CheckpointError, changed_settings
 
 LOG_COLUMNS = ("cycle", "loss", "rate", "seconds", "validation_quality")
 
@@ -55,7 +57,9 @@ class DomainTrainer:
     ) -> None:
         self.network, self.recipe = network, recipe
         self._domains, self._held_out = domains, held_out
-        self._output, self._device = output, device
+        self._device = device
+        output.mkdir(parents=True, exist_ok=True)
+        self._checkpoint, self._log = Checkpoint(output), RunLog(output, LOG_COLUMNS)
         self._sampler = DomainSampler(network.features, recipe, device)
         torch.manual_seed(recipe.seed)
         self.classifier = Classifier(network.fc4, network.fc5, len(domains)).to(device).eval()
@@ -66,20 +70,18 @@ class DomainTrainer:
             weight_decay=recipe.weight_decay,
         )
         self.cycle = 0
-        output.mkdir(parents=True, exist_ok=True)
 
     def run(self, until: int | None = None, quiet: bool = False) -> None:
         """Train from the present cycle to the recipe's last one, or to `until`."""
         last = self.recipe.cycles if until is None else min(until, self.recipe.cycles)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), disable=quiet) as progress:
+        with progress_bar(quiet) as progress:
             bar = progress.add_task("", total=self.recipe.cycles, completed=self.cycle)
             while self.cycle < last:
                 row = self._one_cycle()
                 ends = self.cycle == last
                 if self._held_out and (ends or self.cycle % self.recipe.validate_every == 0):
                     row["validation_quality"] = round(self.validate(), 5)
-                self._log(row)
+                self._log.append(row)
                 if ends or self.cycle % self.recipe.checkpoint_every == 0:
                     self.save()
                 text = f"loss {row['loss']:.3f}"
@@ -88,11 +90,6 @@ class DomainTrainer:
     def validate(self) -> float:
         """Quality on the held-out videos, in [0, 1]."""
         return validate(self.network, self._held_out, self._sampler, self.recipe)
-
-    def export(self, path: Path) -> None:
-        """Write the network's weights in half precision (safetensors)."""
-        state = self.network.state_dict()
-        save_file({name: value.half().contiguous() for name, value in state.items()}, path)
 
     # Steps ----------------------------------------------------------------------------------------
 
@@ -139,28 +136,17 @@ class DomainTrainer:
 
     # State ----------------------------------------------------------------------------------------
 
-    def _log(self, row: dict[str, Any]) -> None:
-        path = self._output / LOG
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-
     def save(self) -> None:
         """Write the checkpoint; the old one stays whole until the new one is."""
-        state = {
-            "cycle": self.cycle,
-            "recipe": dataclasses.asdict(self.recipe),
-            "domains": [domain.name for domain in self._domains],
-            "classifier": self.classifier.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-        }
-        path = self._output / CHECKPOINT
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        self._checkpoint.write(
+            {
+                "cycle": self.cycle,
+                "recipe": dataclasses.asdict(self.recipe),
+                "domains": self._domain_names(),
+                "classifier": self.classifier.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+            }
+        )
 
     def resume(self) -> bool:
         """Go on from the output folder's checkpoint, if there is one.
@@ -168,30 +154,19 @@ class DomainTrainer:
         Raises:
             CheckpointError: if it was made by another recipe or data, or cannot be read.
         """
-        path = self._output / CHECKPOINT
-        if not path.exists():
+        state = self._checkpoint.read(self._device, ("cycle", "recipe", "domains"))
+        if state is None:
             return False
-        try:
-            state = torch.load(path, map_location=self._device, weights_only=True)
-            different = changed_settings(state["recipe"], self.recipe)
-            names = state["domains"]
-        except Exception as error:  # torch's reader raises whatever rubbish leads it to
-            raise CheckpointError(
-                f"{path} cannot be resumed ({type(error).__name__}); delete it to start anew"
-            ) from None
-        if names != [domain.name for domain in self._domains]:
+        different = changed_settings(state["recipe"], self.recipe)
+        if state["domains"] != self._domain_names():
             different.append("other videos")
-        if different:
-            raise CheckpointError(
-                f"{path} was made with another recipe ({', '.join(different)}); "
-                "use the same settings or another --output"
-            )
-        try:
+        self._checkpoint.refuse(different)
+        with self._checkpoint.restoring():
             self.classifier.load_state_dict(state["classifier"])
             self._optimizer.load_state_dict(state["optimizer"])
-        except (KeyError, RuntimeError, ValueError):
-            raise CheckpointError(
-                f"{path} is of another network; use the same --network or another --output"
-            ) from None
         self.cycle = state["cycle"]
+        self._log.truncate(self.cycle)
         return True
+
+    def _domain_names(self) -> list[str]:
+        return [domain.name for domain in self._domains]
