@@ -288,8 +288,9 @@ def _averaged(
     right = max(left + 1, min(width, math.ceil(region.x + region.width) + factor))
     bottom = max(top + 1, min(height, math.ceil(region.y + region.height) + factor))
     columns, rows = math.ceil((right - left) / factor), math.ceil((bottom - top) / factor)
-    part = image[top:bottom, left:right]
+    part = image[top : top + rows * factor, left : left + columns * factor]
     missing_x, missing_y = columns * factor - part.shape[1], rows * factor - part.shape[0]
-    part = cv2.copyMakeBorder(part, 0, missing_y, 0, missing_x, cv2.BORDER_REPLICATE)
+    if missing_x or missing_y:  # at the image's border; elsewhere it would be a copy for nothing
+        part = cv2.copyMakeBorder(part, 0, missing_y, 0, missing_x, cv2.BORDER_REPLICATE)
     small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
     return small, frame.in_part(left, top, factor)
