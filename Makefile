@@ -30,6 +30,7 @@ OUTPUT =
 # Options of "make evaluate". TrackerNano takes part where its model files are.
 DATASET = ../shared/data/sequences
 JOBS = 1
+SEEDS = 3
 NANO_MODELS = ../shared/data/teachers
 NANO_FILES = $(wildcard $(addprefix $(NANO_MODELS)/nanotrackv2_,backbone_sim.onnx head_sim.onnx))
 NANO_SETTINGS = $(if $(word 2,$(NANO_FILES)),--set nano.backbone='$(word 1,$(NANO_FILES))' \
@@ -94,6 +95,16 @@ demo: setup ## Track a video over real DDS (VIDEO, BOX, TRACKER, OUTPUT)
 evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --verbose \
 		$(NANO_SETTINGS) $(README)
+
+# What each addition of the trackers that learn on line changes, as mean and spread over seeds;
+# finished runs are kept in evaluation_output/ablation, so that it can be stopped and gone on with.
+.PHONY: ablation
+ablation: setup ## Compare variants of mdnet and adnet over SEEDS seeds (DATASET, JOBS, SEEDS)
+	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --tracker-seeds $(SEEDS) \
+		--output evaluation_output/ablation --no-report --tracker mdnet \
+		--tracker attention=mdnet --set attention.attention=true \
+		--tracker vital=mdnet --set vital.adversarial=true \
+		--tracker adnet --tracker adnet_fast
 
 .PHONY: benchmark
 benchmark: setup ## Measure trackers and node, write README's tables (FULL, SPEED_ARGS, NODE_ARGS, RELEASE)

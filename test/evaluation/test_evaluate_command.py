@@ -11,6 +11,7 @@ from test.evaluation.factories import write_otb
 from visual_tracker.cli import main
 from visual_tracker.cli.options import candidates_from_options
 from visual_tracker.evaluation import tables
+from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.sequences import SourceError
 from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers import TrackerUnavailableError
@@ -162,6 +163,32 @@ def test_without_names_all_that_can_run_here() -> None:
 def test_options_that_cannot_be_read(trackers: tuple, settings: tuple, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         candidates_from_options(trackers, (), settings)
+
+
+def test_seeds_are_laid_over_trackers_that_have_one() -> None:
+    first, second = Candidate("a", "adnet", {"max_actions": 3}).with_seeds(2)
+    assert (first.label, first.settings["seed"]) == ("a", 0)
+    assert (second.label, second.settings) == ("a-seed1", {"max_actions": 3, "seed": 1})
+    for fixed in (Candidate("kcf", "kcf"), Candidate("b", "adnet", {"seed": 7})):
+        assert fixed.with_seeds(3) == (fixed,)
+
+
+def test_the_spread_over_seeds_is_shown() -> None:
+    def entry(auc: float, **parameters: object) -> dict[str, object]:
+        mean = {"success_auc": auc, "precision_20": None}
+        return {"tracker": "t", "device": "cpu", "parameters": parameters, "mean": mean}
+
+    trackers = {
+        "t": entry(0.5, seed=0, masks=False),
+        "masked": entry(0.9, seed=0, masks=True),
+        "t-seed1": entry(0.6, seed=1, masks=False),
+        "t-seed2": entry(0.7, seed=2, masks=False),
+    }
+    assert tables.seed_rows({"trackers": trackers}) == (
+        ["tracker", "seeds", "success AUC"],
+        [["t", "3", "0.600 +- 0.100"]],
+    )
+    assert tables.seed_rows({"trackers": {"masked": trackers["masked"]}}) is None
 
 
 def test_trackers_are_listed_best_first() -> None:

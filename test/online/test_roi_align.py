@@ -54,9 +54,14 @@ boxes_in_cells = st.tuples(
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(boxes_in_cells, min_size=1, max_size=4), st.integers(1, 4), st.integers(0, 99))
-def test_it_is_the_mean_of_bilinear_samples(rows, size, seed) -> None:
-    features = np.random.default_rng(seed).normal(size=(2, 7, 9))
+@given(
+    st.lists(boxes_in_cells, min_size=1, max_size=4),
+    st.integers(1, 4),
+    st.integers(0, 99),
+    st.sampled_from([(7, 9), (9, 9)]),
+)
+def test_it_is_the_mean_of_bilinear_samples(rows, size, seed, shape) -> None:
+    features = np.random.default_rng(seed).normal(size=(2, *shape))
     boxes = np.array(rows)
     fast = roi_align(torch.from_numpy(features), torch.from_numpy(boxes), size)
     np.testing.assert_allclose(fast.numpy(), slow(features, boxes, size), atol=1e-9)
@@ -79,5 +84,6 @@ def test_gradients_reach_the_map() -> None:
     assert torch.autograd.gradcheck(lambda f: roi_align(f, boxes, 2), features)
 
 
-def test_no_boxes_give_no_features() -> None:
-    assert roi_align(torch.zeros(3, 4, 5), torch.zeros(0, 4), 2).shape == (0, 3, 2, 2)
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 5, 5)])
+def test_no_boxes_give_no_features(shape: tuple[int, int, int]) -> None:
+    assert roi_align(torch.zeros(shape), torch.zeros(0, 4), 2).shape == (0, 3, 2, 2)

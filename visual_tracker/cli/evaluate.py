@@ -72,6 +72,12 @@ README_MARKER = "evaluation"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of these three.")
 @click.option(
+    "--tracker-seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run each tracker that has a seed with 0 to N-1, and print mean and spread over them.",
+)
+@click.option(
     "--readme",
     type=click.Path(path_type=Path),
     help="Write the tables into this file, between its markers evaluation:begin and :end.",
@@ -116,6 +122,9 @@ def _settings(errors: Console, given: dict[str, Any]) -> Settings:
     )
     for reason in skipped:
         errors.print(f"left out: {reason}", highlight=False)
+    seeds = given.pop("tracker_seeds")
+    if seeds:
+        candidates = tuple(one for entry in candidates for one in entry.with_seeds(seeds))
     options = RunOptions(
         realtime_fps=given.pop("realtime"),
         supervised=given.pop("supervised"),
@@ -152,11 +161,16 @@ def _print_tables(content: dict[str, Any], verbose: bool) -> None:
         tables.print_table(*tables.sequence_rows(content, columns))
     for table in tables.mean_tables(content):
         tables.print_table(*table)
+    seeds = tables.seed_rows(content)
+    if seeds:
+        tables.print_table(*seeds)
 
 
 def _markdown(content: dict[str, Any]) -> str:
     columns = tables.sequence_columns(content)
-    shown = [*tables.mean_tables(content), tables.sequence_rows(content, columns)]
+    seeds = tables.seed_rows(content)
+    means = [*tables.mean_tables(content), *([seeds] if seeds else [])]
+    shown = [*means, tables.sequence_rows(content, columns)]
     return "\n\n".join(
         (tables.caption(content), *(tables.markdown_table(*table) for table in shown))
     )

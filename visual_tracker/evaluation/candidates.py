@@ -57,6 +57,23 @@ class Candidate:
             return self
         return dataclasses.replace(self, settings={**self.settings, "threads": count})
 
+    def with_seeds(self, count: int) -> tuple[Candidate, ...]:
+        """Itself with the seeds 0 .. count - 1, if its tracker has a seed that was not set.
+
+        The first keeps its label.
+        """
+        names = {spec.name for spec in tracker_class(self.tracker).parameters_class.specs()}
+        if "seed" not in names or "seed" in self.settings:
+            return (self,)
+        return tuple(
+            dataclasses.replace(
+                self,
+                label=f"{self.label}-seed{seed}" if seed else self.label,
+                settings={**self.settings, "seed": seed},
+            )
+            for seed in range(count)
+        )
+
     def create(self) -> Tracker:
         """Make a fresh tracker.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ LONG_TERM_COLUMNS = {
     "wrong_resumptions": ("wrong ones", "d"),
 }
 COLUMNS = ACCURACY_COLUMNS | LONG_TERM_COLUMNS
+#: what is worth a mean and a spread over seeds
+SEED_COLUMNS = ("success_auc", "precision_20", "norm_precision", "ao", "eao", "ms_per_frame")
 #: left out where no target ever goes away
 ABSENCE_COLUMNS = (
     "absences",
@@ -85,6 +88,43 @@ def _mean_rows(content: dict[str, Any], keys: list[str]) -> tuple[Row, list[Row]
         row = [label, *(_cell(entry["mean"], key) for key in keys)]
         rows.append([*row, str(len(entry["errors"]))] if failed else row)
     return headings, rows
+
+
+def seed_rows(content: dict[str, Any]) -> tuple[Row, list[Row]] | None:
+    """Headings and one row for each tracker that was run with several seeds, None without such.
+
+    Cells are mean and standard deviation (n - 1) over the seeds of the means over sequences.
+
+    Args:
+        content: of results.json.
+    """
+    keys = [key for key in _used_columns(content, list(ACCURACY_COLUMNS)) if key in SEED_COLUMNS]
+    groups = {label: means for label, means in _seed_groups(content).items() if len(means) > 1}
+    if not groups:
+        return None
+    rows = [
+        [label, str(len(means)), *(_spread(means, key) for key in keys)]
+        for label, means in groups.items()
+    ]
+    return ["tracker", "seeds", *(COLUMNS[key][0] for key in keys)], rows
+
+
+def _seed_groups(content: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Means of the trackers that differ in nothing but their seed, by the first one's label."""
+    found: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    for label, entry in content["trackers"].items():
+        settings = {name: value for name, value in entry["parameters"].items() if name != "seed"}
+        kind = repr((entry["tracker"], entry["device"], sorted(settings.items())))
+        found.setdefault(kind, (label, []))[1].append(entry["mean"])
+    return dict(found.values())
+
+
+def _spread(means: list[dict[str, Any]], key: str) -> str:
+    values = [mean[key] for mean in means if mean.get(key) is not None]
+    if len(values) < 2:
+        return "-"
+    shown = COLUMNS[key][1]
+    return f"{statistics.mean(values):{shown}} +- {statistics.stdev(values):{shown}}"
 
 
 def sequence_rows(content: dict[str, Any], keys: tuple[str, ...]) -> tuple[Row, list[Row]]:

@@ -105,6 +105,8 @@ class LiteAdnet(PolicyNetwork):
     stride = 8
     feature_size = channels * bins**2
 
+    _to_cells: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         fine, coarse = EfficientNetLite0.channels
@@ -112,6 +114,8 @@ class LiteAdnet(PolicyNetwork):
         self.fine = nn.Conv2d(fine, self.channels, 1)
         self.coarse = nn.Conv2d(coarse, self.channels, 1, bias=False)
         self.head = PolicyHead(self.feature_size)
+        # boxes in pixels to cells, with context: one product, since a policy asks box by box
+        self.register_buffer("_to_cells", _pixels_to_cells(self.stride), persistent=False)
 
     def encode(self, image: Tensor) -> Tensor:
         """Joined maps (B, 48, 2 n + 1, 2 n + 1)."""
@@ -124,9 +128,7 @@ class LiteAdnet(PolicyNetwork):
 
     def describe(self, encoded: Tensor, boxes: Tensor) -> Tensor:
         """Rectified means of 7x7 bins over 1.4 times the box."""
-        cells = with_context(boxes)
-        # cell i lies on the middle of pixel stride * i
-        cells = torch.cat([cells[:, :2] - 0.5, cells[:, 2:]], dim=1) / self.stride
+        cells = torch.addmm(self._to_cells[4], boxes, self._to_cells[:4])
         return functional.relu(roi_align(encoded, cells, self.bins)).flatten(1)
 
     def frozen_parts(self) -> list[nn.Module]:
@@ -164,3 +166,11 @@ def with_context(boxes: Tensor) -> Tensor:
     """Boxes 1.4 times as large around the same centres, (N, 4)."""
     margin = (CONTEXT - 1) / 2 * boxes[:, 2:]
     return torch.cat([boxes[:, :2] - margin, CONTEXT * boxes[:, 2:]], dim=1)
+
+
+def _pixels_to_cells(stride: int) -> Tensor:
+    """What :func:`with_context` does and then the step to cells, affine: (4, 4) and its offset."""
+    frame = torch.cat([torch.eye(4), torch.zeros(1, 4)])
+    # cell i lies on the middle of pixel stride * i
+    frame[4, :2] = -0.5
+    return with_context(frame) / stride

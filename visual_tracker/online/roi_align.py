@@ -28,13 +28,23 @@ def roi_align(features: Tensor, boxes: Tensor, size: int) -> Tensor:
         (N, C, size, size), differentiable in `features`.
     """
     channels, height, width = features.shape
-    rows = bin_weights(boxes[:, 1], boxes[:, 3], size, height)
-    columns = bin_weights(boxes[:, 0], boxes[:, 2], size, width)
+    rows, columns = _weights_of_axes(boxes, size, height, width)
     # (N P, H) x (H, W C), then per box and row of bins (P, W) x (W, C): all of it contiguous
     across = features.permute(1, 2, 0).reshape(height, width * channels)
     partial = (rows.reshape(-1, height) @ across).reshape(-1, size, width, channels)
     bins = columns[:, None] @ partial
     return bins.permute(0, 3, 1, 2)
+
+
+def _weights_of_axes(boxes: Tensor, size: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """:func:`bin_weights` along y and along x, (N, size, height) and (N, size, width)."""
+    if height != width:
+        rows = bin_weights(boxes[:, 1], boxes[:, 3], size, height)
+        return rows, bin_weights(boxes[:, 0], boxes[:, 2], size, width)
+    # both at once: for few boxes the number of calls is what costs
+    both = bin_weights(boxes[:, :2].flatten(), boxes[:, 2:].flatten(), size, width)
+    both = both.unflatten(0, (len(boxes), 2))
+    return both[:, 1], both[:, 0]
 
 
 def bin_weights(start: Tensor, length: Tensor, size: int, cells: int) -> Tensor:
@@ -62,7 +72,7 @@ def bin_weights(start: Tensor, length: Tensor, size: int, cells: int) -> Tensor:
     shares = (index < samples[:, None]) / samples[:, None]
     grid = torch.arange(cells, device=device, dtype=dtype)
     hats = (1 - (positions[..., None] - grid).abs()).clamp_(min=0)
-    return torch.einsum("npsc,ns->npc", hats, shares)
+    return hats[:, :, 0] if most == 1 else (shares[:, None, None] @ hats)[:, :, 0]
 
 
 def pool_box(features: Tensor, box: Tensor, size: int) -> Tensor:
