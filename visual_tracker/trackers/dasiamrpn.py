@@ -78,8 +78,14 @@ _PEAK_RADIUS = 0.5
 
 @dataclass(frozen=True)
 class DaSiamRpnParameters(SiamRpnParameters):
-    """Parameters of DaSiamRPN; the defaults were chosen on held-out training videos for `lite`."""
+    """Parameters of DaSiamRPN; the defaults were chosen on videos of the training data."""
 
+    size_rate: float = parameter(
+        0.8,
+        "How fast the size follows, at full score and confidence.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     lost_threshold: float = parameter(
         -1.0,
         "Lost when the confidence falls below this; negative: as calibrated for the weights.",
