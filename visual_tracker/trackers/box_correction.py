@@ -44,9 +44,10 @@ def measure_correction(views: Iterable[tuple[Proposals, FloatArray]]) -> FloatAr
 
 
 def corrected(boxes: FloatArray, correction: FloatArray) -> FloatArray:
-    """Boxes (4, N) with the correction applied, in their own precision."""
-    correction = correction.astype(boxes.dtype)[:, None]
-    result = np.empty_like(boxes)
+    """Boxes (4, N) with the correction applied, in their own precision (whole numbers: double)."""
+    precision = boxes.dtype if np.issubdtype(boxes.dtype, np.floating) else np.float64
+    correction = correction.astype(precision)[:, None]
+    result = np.empty(boxes.shape, precision)
     result[:2] = boxes[:2] + correction[:2] * boxes[2:]
     result[2:] = boxes[2:] * np.exp(correction[2:])
     return result
