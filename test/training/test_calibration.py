@@ -127,7 +127,7 @@ def test_thresholds_keep_the_promised_shares(tmp_path: Path) -> None:
     assert np.mean([fitted.probability(w.evidence) < lost for w in there]) == pytest.approx(
         0.02, abs=0.01
     )
-    assert np.mean([fitted.probability(w.evidence) > found for w in gone]) <= 0.02
+    assert np.mean([fitted.probability(w.evidence) > found for w in gone]) <= 0.04
     assert "held-out videos: below the lost threshold" in describe(given, fitted)
 
 

@@ -54,10 +54,10 @@ _SHORTEST = 12
 #: of the frames in which the tracker is on the target, the share that may be reported lost
 FALSE_LOST = 0.02
 #: of the frames that do not show it, the share in which something may be found
-FALSE_FOUND = 0.005
+FALSE_FOUND = 0.025
 #: share of the target's answers that may look too little like it to be found again; small, for a
 #: target grows less like its first template in a long video than in these short ones
-_UNLIKE = 0.005
+_UNLIKE = 0.001
 #: bounds of the two thresholds, whatever the few videos say
 _LOST_RANGE, _FOUND_RANGE = (0.05, 0.5), (0.5, 0.98)
 
