@@ -359,3 +359,37 @@ def test_uav123_without_its_configuration(tmp_path: Path) -> None:
     write_uav(tmp_path)
     (tmp_path / "configSeqs.m").unlink()
     fails(tmp_path, "bird1_1.txt", "configSeqs.m")
+
+
+def write_videos(root: Path) -> None:
+    for name in ("one", "small"):
+        write_images(root / name, BOXES, "{:d}.png")
+    boxes = BOXES.tolist()
+    frames = [[f"one/{number}.png", box] for number, box in enumerate(boxes, 1)]
+    frames[2][1] = [1.0, 1.0, 7.0, 20.0]
+    small = [[f"small/{number}.png", [1.0, 1.0, 4.0, 4.0]] for number in range(1, 6)]
+    videos = [{"name": "one", "frames": frames}, {"name": "small", "frames": small}]
+    (root / "annotations.json").write_text(json.dumps({"videos": videos, "images": []}))
+
+
+def test_videos_of_the_training_data_without_tiny_boxes(tmp_path: Path) -> None:
+    write_videos(tmp_path)
+    assert detect_format(tmp_path) == "videos"
+    (sequence,) = read_dataset(tmp_path)
+    assert sequence.name == "one"
+    np.testing.assert_array_equal(sequence.truth, np.delete(BOXES, 2, axis=0))
+    assert [file.name for file in sequence.frames.files] == ["1.png", "2.png", "4.png", "5.png"]
+    assert sequence.visible.all()
+
+
+def test_a_malformed_annotation_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").write_text('{"images": []}')
+    with pytest.raises(DatasetError, match=r"annotations\.json is not in the form"):
+        read_dataset(tmp_path)
+
+
+def test_names_may_be_patterns(tmp_path: Path) -> None:
+    for name in ("car_1", "car_2", "dog"):
+        write_otb(tmp_path, name)
+    names = [one.name for one in read_dataset(tmp_path, only=["dog", "car_*"])]
+    assert names == ["dog", "car_1", "car_2"]

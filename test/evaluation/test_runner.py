@@ -127,6 +127,7 @@ def test_finished_sequences_are_not_run_again(
         {"options": RunOptions(supervised=True)},
         {"options": RunOptions(realtime_fps=1000.0)},
         {"virtual_camera": True},
+        {"occlude": True},
     ],
 )
 def test_what_was_run_otherwise_is_run_again(

@@ -74,11 +74,11 @@ def test_a_damaged_calibration_says_what_to_do(tmp_path: Path, text: str) -> Non
 def test_likeness_to_the_first_and_the_nearest_recent_template() -> None:
     east, north = np.array([[[1.0, 0.0]]]), np.array([[[0.0, 2.0]]])
     gallery = Gallery(east)
-    assert gallery.similarity(north) == pytest.approx((0, 0))
-    assert gallery.similarity(3 * east) == pytest.approx((1, 1))
+    assert gallery.likeness(north) == pytest.approx((0, 0))
+    assert gallery.likeness(3 * east) == pytest.approx((1, 1))
     gallery.remember(east + north / 2)
-    assert gallery.similarity(north) == pytest.approx((0, math.sqrt(0.5)))
+    assert gallery.likeness(north) == pytest.approx((0, math.sqrt(0.5)))
     for _ in range(5):
         gallery.remember(north)
     # five are kept
-    assert gallery.similarity(east) == pytest.approx((1, 0))
+    assert gallery.likeness(east) == pytest.approx((1, 0))

@@ -12,6 +12,8 @@ from visual_tracker.models.matchers import Response
 from visual_tracker.trackers.base import TrackState
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
 from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.trackers.score_map import Proposals, suppress
+from visual_tracker.trackers.siamrpn import Ranked
 
 # A target of 64x64 pixels is shown pixel for pixel: its context side is 128, the template's 129.
 SIDE = 64.5
@@ -39,6 +41,7 @@ class KnownTracker(DaSiamRpnTracker):
 
 def tracker(**changes: object) -> KnownTracker:
     values = {"lost_threshold": 0.5, "found_threshold": 0.8, "search_growth": GROWTH}
+    values |= {"largest_search": 641}
     values |= {"size_rate": 0.0, **changes}  # the known network says nothing of size
     values = {**PLAIN, **values}
     return KnownTracker(DaSiamRpnParameters.from_mapping(values), "cpu")
@@ -105,6 +108,25 @@ def test_the_box_follows_while_there_is_patience_and_then_goes_back() -> None:
     assert grown == pytest.approx(
         doubting.geometry.fitting_size(257 + GROWTH) * doubting._pixel(held), abs=0.5
     )
+
+
+def test_what_is_seen_but_not_found_is_shown_and_the_search_stays_where_it_was_held() -> None:
+    lost = started()
+    held = lost.track(scene((310, 304))).box
+    for _ in range(20):
+        assert lost.track(scene(None)).box == held
+    # Every answer is .6 of its own: less than is asked of a lost target, enough for a held one.
+    lost.matcher.scale = 0.6
+    place = (700.0, 300.0)
+    tracks = [lost.track(scene(place)) for _ in range(6)]
+    assert all(track.is_lost for track in tracks)
+    seen = [track for track in tracks if track.box != held]
+    assert seen
+    for track in seen:
+        assert track.box.center == pytest.approx(place, abs=1.5)
+        # it was no step of the box that the search starts from
+        assert track.box.width == pytest.approx(held.width, rel=0.05)
+    assert lost.track(scene(None)).box == held
 
 
 def test_a_doubt_ends_at_the_lower_threshold() -> None:
@@ -182,6 +204,7 @@ def states(scores: list[float], **changes: object) -> str:
         network = ScriptedMatcher(scores)
 
     values = {"lost_threshold": 0.5, "found_threshold": 0.8, **PLAIN, "reidentify": False}
+    values |= {"largest_search": 641}
     values |= changes
     scripted = Scripted(DaSiamRpnParameters.from_mapping(values), "cpu")
     scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
@@ -284,6 +307,25 @@ def test_confidence_and_thresholds_are_those_of_the_calibration(
     track = scripted.track(scene(START))
     assert track.confidence == pytest.approx(confidence)
     assert track.is_lost == lost
+
+
+def test_candidates_are_those_of_all_proposals_that_matter() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        chooser = started(distractor_weight=float(rng.uniform(0, 0.3)))
+        boxes = np.concatenate([rng.uniform(-100, 100, (2, 60)), rng.uniform(20, 80, (2, 60))])
+        scores = rng.uniform(0, 1, 60)
+        cells = np.zeros((2, 60), int)
+        proposals = Proposals(boxes, scores, cells, (1, 60))
+        ranked = Ranked(proposals, np.ones(60), scores * rng.uniform(0.5, 1, 60), None)
+        everything = suppress(boxes, ranked.ranks, 0.3, 8)
+        kept = chooser._candidates(ranked)
+        assert kept[0] == everything[0]
+        for left_out in set(everything) - set(kept):
+            # neither a distractor nor near enough to win by its likeness
+            assert scores[left_out] <= 0.5
+            behind = ranked.ranks.max() - ranked.ranks[left_out]
+            assert behind > 2 * chooser.parameters.distractor_weight
 
 
 def test_the_window_is_off_while_lost() -> None:

@@ -14,7 +14,9 @@ from visual_tracker.trackers.target_model import (
     cell_of,
     correlate,
     gaussian_labels,
+    kernel_side,
     nearest_cell,
+    peak_near,
     take_windows,
     values_at,
 )
@@ -63,6 +65,25 @@ def test_values_are_bilinear(x: float, y: float) -> None:
     row, column = np.clip(cell_of(np.array([x, y]), (27, 27), STRIDE), 0, 26)
     value = values_at(plane, np.array([[x], [y]]), STRIDE)
     assert value == pytest.approx([2 * row - 3 * column + 1], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "window", "side"),
+    [(5, 7, 5), (5, 6, 4), (2.5, 3, 3), (2.5, 4, 2), (5, 3, 3), (0.2, 7, 1), (0.2, 4, 2)],
+)
+def test_the_filter_fits_evenly_into_the_windows(wanted: float, window: int, side: int) -> None:
+    assert kernel_side(wanted, window) == side
+    assert (window - side) % 2 == 0
+
+
+def test_the_peak_near_a_point_by_hand() -> None:
+    answer = np.zeros((15, 15))
+    answer[7, 9], answer[2, 2], answer[7, 7] = 0.9, 2.0, 0.4
+    assert peak_near(answer, np.zeros(2), 15.9, 16) == 0.4
+    assert peak_near(answer, np.zeros(2), 32.0, 16) == 0.9
+    assert peak_near(answer, np.array([32.0, 0.0]), 0.0, 16) == 0.9
+    # beyond the border that of the border
+    assert peak_near(answer, np.array([-500.0, -500.0]), 32.0, 16) == 2.0
 
 
 def test_the_projection_keeps_what_varies() -> None:

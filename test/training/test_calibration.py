@@ -11,8 +11,9 @@ import pytest
 from test.trackers.known_response import ExactMatcher
 from visual_tracker.boxes import Box
 from visual_tracker.trackers.confidence import Evidence
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
+from visual_tracker.trackers.dasiamrpn import Choice, DaSiamRpnParameters
 from visual_tracker.training.calibration import (
+    Case,
     GuidedTracker,
     Witness,
     calibrate,
@@ -23,6 +24,7 @@ from visual_tracker.training.calibration import (
     make_cases,
     reliability,
     sample_weights,
+    sequence_of,
     weighted_quantile,
 )
 from visual_tracker.training.data import Collection, DataError, Track, View
@@ -123,9 +125,9 @@ def test_thresholds_keep_the_promised_shares(tmp_path: Path) -> None:
     there = [w for w in given if w.is_target and not w.is_lost]
     gone = [w for w in given if not w.is_target]
     assert np.mean([fitted.probability(w.evidence) < lost for w in there]) == pytest.approx(
-        0.005, abs=0.005
+        0.02, abs=0.01
     )
-    assert np.mean([fitted.probability(w.evidence) > found for w in gone]) <= 0.02
+    assert np.mean([fitted.probability(w.evidence) > found for w in gone]) <= 0.04
     assert "held-out videos: below the lost threshold" in describe(given, fitted)
 
 
@@ -158,8 +160,8 @@ def test_cases_hold_frames_with_and_without_the_target(tmp_path: Path) -> None:
     recipe = Recipe(validation_share=0.67)
     cases = make_cases(Collection(tracks), recipe, others=10)
     assert sum(case.held_out for case in cases) == len(cases) / 2
-    assert len({case.sequence.name for case in cases}) == len(cases) == 4
-    for case in cases[:2]:
+    assert len({case.sequence.name for case in cases}) == len(cases) == 6
+    for case in (*cases[:2], *cases[4:]):
         assert case.sequence.visible[0]
         assert 0 < (~case.sequence.visible).sum() < len(case.sequence)
     with pytest.raises(DataError, match="two videos"):
@@ -189,3 +191,32 @@ def test_answers_are_labelled_by_the_truth(tmp_path: Path) -> None:
     assert min(witness.evidence.network for witness in there) > max(
         witness.evidence.network for witness in given if not witness.is_target
     )
+
+
+class Blind(KnownGuided):
+    """Answers where it is told to; keeps where each search started and what it learned from."""
+
+    def ask(self, image: np.ndarray, last: Box, frames_lost: int) -> tuple[Choice, Box]:
+        choice, _ = super().ask(image, last, frames_lost)
+        self.origins = [*getattr(self, "origins", []), last]
+        return choice, Box(0, 0, 20, 20)
+
+    def learn(self, choice: Choice) -> None:
+        raise AssertionError("learned from an answer that is not the target")
+
+
+def test_a_tracker_off_the_target_is_put_back_and_learns_nothing(tmp_path: Path) -> None:
+    track = video(tmp_path, "a", 20)
+    case = Case(sequence_of(track), held_out=True)
+    blind = Blind(DaSiamRpnParameters(size_rate=0.0), "cpu")
+    given = collect(lambda: blind, [case])
+    assert not any(witness.is_target for witness in given)
+    # every fourth frame is searched as after a loss, too: frames 4, 8, 12 and 16
+    frames = [frame for frame in range(1, 20) for _ in range(2 if frame % 4 == 0 else 1)]
+    truth = [
+        frame
+        for frame, origin in zip(frames, blind.origins, strict=True)
+        if origin == case.sequence.box(max(frame - 1, 0))
+    ]
+    # it starts there, and is put back after every four frames off it
+    assert sorted(set(truth)) == [1, 5, 9, 13, 17]

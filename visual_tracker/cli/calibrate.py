@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Fit dasiamrpn's confidence and its thresholds to weights, and store them beside the file.
 
-    The tracker is led along videos into which frames without the target are cut; held-out videos
-    count half of all. Do it anew for every new weights file: a calibration of other weights is
+    The tracker runs through videos with frames without the target; held-out videos count half of
+    all. Do it anew for every new weights file: a calibration of other weights is
     not used.
 
     \b
@@ -59,7 +59,7 @@ def command(
     make, path = calibration.tracker_factory(network, weights, device)
     cases = calibration.make_cases(run.read_collections(folders), Recipe(), others, seed)
     with click.progressbar(cases, label="cases") as progress:
-        witnesses = calibration.collect(make, progress, seed)
+        witnesses = calibration.collect(make, progress)
     fitted = calibration.calibrate(witnesses, path)
     click.echo(calibration.describe(witnesses, fitted))
     click.echo(f"calibration: {fitted.save(path)}")

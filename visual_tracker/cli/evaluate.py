@@ -35,7 +35,13 @@ README_MARKER = "evaluation"
     show_default=True,
     help="Layout of the dataset.",
 )
-@click.option("--sequence", "only", multiple=True, help="Only this sequence; repeat for more.")
+@click.option(
+    "--sequence",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    help="Only this sequence, or those that fit a pattern ('davis_*'); repeat for more.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -63,6 +69,7 @@ README_MARKER = "evaluation"
 @click.option(
     "--virtual-camera", is_flag=True, help="View through a camera that wanders off and back."
 )
+@click.option("--occlude", is_flag=True, help="Cover the target with its surroundings for a while.")
 @click.option(
     "--perturb",
     "perturbations",
@@ -70,7 +77,7 @@ README_MARKER = "evaluation"
     multiple=True,
     help="Repeat the runs under this perturbation in rising strength; repeat for more.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of these three.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of these four.")
 @click.option(
     "--tracker-seeds",
     type=click.IntRange(min=1),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from visual_tracker.evaluation import longterm_cases, perturbations, report, results
+from visual_tracker.evaluation import longterm_cases, occlusions, perturbations, report, results
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.evaluation.datasets import detect_format, read_dataset
+from visual_tracker.evaluation.datasets import detect_format, matching, read_dataset
 from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Store
@@ -27,7 +27,7 @@ class Settings:
         candidates: trackers, at least one, labels unique.
         dataset: folder.
         dataset_format: key of `datasets.FORMATS` or "auto".
-        only: names of the sequences wanted; empty for all.
+        only: names or patterns of the sequences wanted; empty for all.
         output: folder of results and records.
         fresh: run finished sequences again.
         jobs: sequences run in parallel, >= 1.
@@ -36,6 +36,7 @@ class Settings:
         eao_range: see `scores.mean_scores`.
         splice: cut a stretch of another sequence into each.
         virtual_camera: look at each sequence through a wandering camera.
+        occlude: cover each target for a while.
         perturbations: kinds whose strengths are run too, keys of `perturbations.KINDS`.
         seed: of spliced, viewed and perturbed sequences.
         report: write report.html and its pictures too.
@@ -56,9 +57,15 @@ class Settings:
     eao_range: tuple[int, int] | None = None
     splice: bool = False
     virtual_camera: bool = False
+    occlude: bool = False
     perturbations: tuple[str, ...] = ()
     seed: int = 0
     report: bool = True
+
+    @property
+    def case_seed(self) -> int | None:
+        """Seed of the long-term cases, None if none are made."""
+        return self.seed if self.splice or self.virtual_camera or self.occlude else None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, before anything is."""
@@ -72,8 +79,8 @@ class Settings:
             raise ParameterError("no tracker to evaluate can run here; name one with --tracker")
         if self.jobs < 1 or self.options.threads < 1:
             raise ParameterError("--jobs and --threads must be 1 or more")
-        if self.splice and self.virtual_camera:
-            raise ParameterError("--splice and --virtual-camera exclude each other")
+        if self.splice + self.virtual_camera + self.occlude > 1:
+            raise ParameterError("--splice, --virtual-camera and --occlude exclude each other")
         fps = self.options.realtime_fps
         if fps is not None and not fps > 0:
             raise ParameterError(f"--realtime is {fps:g}; it must be greater than zero")
@@ -119,14 +126,15 @@ def load_sequences(settings: Settings) -> list[Sequence]:
     Raises:
         SourceError: if the dataset cannot be read.
     """
-    if settings.splice:
+    if settings.splice or settings.occlude:
         # what is cut in may come from any sequence, also from one that is not wanted itself
         everything = read_dataset(settings.dataset, settings.dataset_format)
-        spliced = longterm_cases.splice(everything, settings.seed)
-        pairs = zip(everything, spliced, strict=True)
-        return [
-            case for case_of, case in pairs if not settings.only or case_of.name in settings.only
-        ]
+        make = longterm_cases.splice if settings.splice else occlusions.occlude
+        cases = make(everything, settings.seed)
+        if not settings.only:
+            return cases
+        case_of = {one.name: case for one, case in zip(everything, cases, strict=True)}
+        return [case_of[one.name] for one in matching(everything, settings.only)]
     sequences = read_dataset(settings.dataset, settings.dataset_format, settings.only)
     if settings.virtual_camera:
         return longterm_cases.virtual_camera(sequences, settings.seed)
@@ -167,9 +175,9 @@ def run_missing(
     settings: Settings, sequences: list[Sequence], store: Store, watch: Watch | None = None
 ) -> list[JobResult]:
     """Run the jobs that no earlier evaluation did; returns how they ended."""
-    seed = ("case seed", settings.seed) if settings.splice or settings.virtual_camera else None
     options = settings.options
-    if seed:
+    if settings.case_seed is not None:
+        seed = ("case seed", settings.case_seed)
         options = replace(options, conditions=(*options.conditions, seed))
     jobs = plan(settings.candidates, sequences, options, store)
     waiting = [job for job in jobs if settings.fresh or not job.is_done]
@@ -206,5 +214,6 @@ def _describe(settings: Settings) -> dict[str, Any]:
         "jobs": settings.jobs,
         "splice": settings.splice,
         "virtual_camera": settings.virtual_camera,
-        "seed": settings.seed if settings.splice or settings.virtual_camera else None,
+        "occlude": settings.occlude,
+        "seed": settings.case_seed,
     }

@@ -36,7 +36,7 @@ class Track:
     """The outcome for one frame.
 
     Attributes:
-        box: where the target is; while LOST the last box known (frozen).
+        box: where the target is; while LOST the last box known, or a guess.
         confidence: in [0, 1], or None where the tracker has no honest measure of it.
         state: TRACKING or LOST.
         search_region: the part of the image that was searched, None if the tracker does not tell.

@@ -8,7 +8,6 @@ bounding-box regression that MDNet (Nam and Han, CVPR 2016, section 3.4) learns 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -45,16 +44,13 @@ def measure_correction(views: Iterable[tuple[Proposals, FloatArray]]) -> FloatAr
 
 
 def corrected(boxes: FloatArray, correction: FloatArray) -> FloatArray:
-    """Boxes (4, N) with the correction applied, in their own precision."""
-    shift_x, shift_y, growth_x, growth_y = (float(value) for value in correction)
-    return np.stack(
-        [
-            boxes[0] + shift_x * boxes[2],
-            boxes[1] + shift_y * boxes[3],
-            boxes[2] * math.exp(growth_x),
-            boxes[3] * math.exp(growth_y),
-        ]
-    )
+    """Boxes (4, N) with the correction applied, in their own precision (whole numbers: double)."""
+    precision = boxes.dtype if np.issubdtype(boxes.dtype, np.floating) else np.float64
+    correction = correction.astype(precision)[:, None]
+    result = np.empty(boxes.shape, precision)
+    result[:2] = boxes[:2] + correction[:2] * boxes[2:]
+    result[2:] = boxes[2:] * np.exp(correction[2:])
+    return result
 
 
 def _difference(proposals: Proposals, box: FloatArray) -> FloatArray | None:

@@ -27,7 +27,7 @@ class Evidence(NamedTuple):
 
     Attributes:
         network: logit of the network's probability.
-        filter: the target model's answer at the box's centre.
+        filter: the target model's best answer near the box's centre.
         first: similarity to the first template.
         recent: similarity to the nearest recent template.
     """

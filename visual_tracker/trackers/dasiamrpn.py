@@ -24,10 +24,11 @@ Long-term (section 3.4): the target is lost below `lost_threshold` and found aga
 looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). Where it
 was lost, half the way from the one threshold to the other is enough. A target that is hard to
 recognise for some frames is not gone: for `patience` frames (ours) the state is lost but the box
-follows the best proposal, and confidence above `lost_threshold` ends the doubt. Then the box is
-frozen where it was held last, the window is off, and the search region grows each frame by
-`search_growth` network pixels until it covers the image (`visual_tracker.trackers.search_plan`);
-when found, the search is local again.
+follows the best proposal, and confidence above `lost_threshold` ends the doubt. Then the window is
+off, and the search region grows each frame around the box held last by `search_growth` network
+pixels until it covers the image (`visual_tracker.trackers.search_plan`); when found, the search is
+local again. Meanwhile the box stays where it was held last, except where something is seen above
+`lost_threshold` that is not enough to be found.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ from visual_tracker.trackers.target_model import (
     ModelSettings,
     TargetModel,
     nearest_cell,
+    peak_near,
     values_at,
 )
 from visual_tracker.trackers.torch_runtime import weights_path
@@ -70,11 +72,20 @@ from visual_tracker.trackers.torch_runtime import weights_path
 #: chosen on held-out training videos for the first weights of `lite`
 _UNCALIBRATED = Thresholds(lost=0.25, found=0.8, similarity=0.25)
 
+#: the filter's peak is looked for within this share of the box's mean side from its centre
+_PEAK_RADIUS = 0.5
+
 
 @dataclass(frozen=True)
 class DaSiamRpnParameters(SiamRpnParameters):
-    """Parameters of DaSiamRPN; the defaults were chosen on held-out training videos for `lite`."""
+    """Parameters of DaSiamRPN; the defaults were chosen on videos of the training data."""
 
+    size_rate: float = parameter(
+        0.8,
+        "How fast the size follows, at full score and confidence.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     lost_threshold: float = parameter(
         -1.0,
         "Lost when the confidence falls below this; negative: as calibrated for the weights.",
@@ -107,7 +118,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         maximum=1024,
     )
     largest_search: int = parameter(
-        641,
+        449,
         "Largest side of a search crop in network pixels; a larger region is searched in tiles.",
         minimum=257,
         maximum=4097,
@@ -192,10 +203,12 @@ class Filtered(NamedTuple):
 
     Attributes:
         features: projected, (channels, H, W).
+        answer: its map, (rows, columns).
         values: its answer at each proposal's centre, (N,).
     """
 
     features: FloatArray
+    answer: FloatArray
     values: FloatArray
 
 
@@ -272,15 +285,17 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._correction = self.parameters.box_correction * measure_correction(upright)
 
     def _steps(self, image: Image, last: Track) -> Steps:
-        frame = self._frame(image, last.box)
+        origin = self._origin(last.box)
+        frame = self._frame(image, origin)
         response = yield self._question(image, frame)
-        choice = self._look(response, frame, last.box)
+        choice = self._look(response, frame, origin)
         confidence = self._confidence(choice)
         box = self._updated(
-            frame, choice.ranked, choice.chosen, last.box, size_of(image), trust=confidence
+            frame, choice.ranked, choice.chosen, origin, size_of(image), trust=confidence
         )
-        if not self._is_held(confidence, choice, box, last.box):
-            return Track(self._box_in_doubt(box), confidence, TrackState.LOST, frame.region)
+        if not self._is_held(confidence, choice, box):
+            shown = self._box_in_doubt(box, confidence)
+            return Track(shown, confidence, TrackState.LOST, frame.region)
         self._frames_lost = self._frames_confirmed = self._frames_doubted = 0
         self._candidate = None
         self._held_box = box
@@ -288,21 +303,29 @@ class DaSiamRpnTracker(SiamRpnTracker):
             self._learn(choice)
         return Track(box, confidence, TrackState.TRACKING, frame.region)
 
-    def _box_in_doubt(self, box: Box) -> Box:
-        """The box of a frame without the target: followed for a while, then the last one held."""
+    def _box_in_doubt(self, box: Box, confidence: float) -> Box:
+        """The box of a frame that is reported lost.
+
+        For a while the best proposal, then the last one held; but where the target would be held
+        if it were not lost, it is shown.
+        """
         self._frames_doubted += 1
         if not self.parameters.long_term or self._frames_doubted <= self.parameters.patience:
             return box
         self._frames_lost += 1
-        return self._held_box
+        return box if confidence >= self._thresholds().lost else self._held_box
 
     # Where to look ------------------------------------------------------------------------------
 
-    def _frame(self, image: Image, box: Box) -> CropFrame:
-        """What to search: around the last box, or the growing region while lost."""
+    def _origin(self, last: Box) -> Box:
+        """The box that a search starts from, and whose size is compared with."""
         if self._candidate is not None:
-            return self._local_frame(self._candidate)
-        if not self._frames_lost:
+            return self._candidate
+        return self._held_box if self._frames_lost else last
+
+    def _frame(self, image: Image, box: Box) -> CropFrame:
+        """What to search: around a box, or the growing region while lost."""
+        if self._candidate is not None or not self._frames_lost:
             return self._local_frame(box)
         return lost_frame(
             box.center,
@@ -335,18 +358,14 @@ class DaSiamRpnTracker(SiamRpnTracker):
             return None
         features = self._model.project(response.embedding)
         answer = self._model.respond(features)
-        return Filtered(features, values_at(answer, proposals.boxes[:2], self.geometry.stride))
+        values = values_at(answer, proposals.boxes[:2], self.geometry.stride)
+        return Filtered(features, answer, values)
 
     def _choose(self, ranked: Ranked) -> tuple[int, list[int]]:
         """The target's proposal, and those of its distractors."""
         if not self.parameters.distractor_aware:
             return int(ranked.ranks.argmax()), []
-        candidates = suppress(
-            ranked.proposals.boxes,
-            ranked.ranks,
-            self.parameters.suppression,
-            self.parameters.candidates,
-        )
+        candidates = self._candidates(ranked)
         similarity = self._combined.similarity([self._embedding(ranked, k) for k in candidates])
         ranks = ranked.ranks[candidates] + self.parameters.distractor_weight * similarity
         chosen = candidates[int(ranks.argmax())]
@@ -357,6 +376,22 @@ class DaSiamRpnTracker(SiamRpnTracker):
             and ranked.proposals.scores[candidate] > self.parameters.distractor_threshold
         ]
         return chosen, distractors
+
+    def _candidates(self, ranked: Ranked) -> list[int]:
+        """Proposals that survive suppression, of those that could win or be distractors."""
+        weight, strength = self.parameters.distractor_weight, self.parameters.distractor_strength
+        # no similarity to the combined template lifts a proposal by more than this over another
+        reach = 2 * weight * (1 + strength)
+        worthy = ranked.ranks >= ranked.ranks.max() - reach
+        worthy |= ranked.proposals.scores > self.parameters.distractor_threshold
+        places = np.flatnonzero(worthy)
+        kept = suppress(
+            ranked.proposals.boxes[:, places],
+            ranked.ranks[places],
+            self.parameters.suppression,
+            self.parameters.candidates,
+        )
+        return [int(place) for place in places[kept]]
 
     # Whether it is the target -------------------------------------------------------------------
 
@@ -370,9 +405,13 @@ class DaSiamRpnTracker(SiamRpnTracker):
         """All that speaks for the chosen box; None without a target model."""
         if choice.filtered is None:
             return None
-        score = float(choice.ranked.proposals.scores[choice.chosen])
-        first, recent = self._gallery.similarity(self._window(choice))
-        return Evidence(logit(score), float(choice.filtered.values[choice.chosen]), first, recent)
+        proposals = choice.ranked.proposals
+        box = proposals.boxes[:, choice.chosen]
+        # the middle of the box and the filter's peak are seldom at the same place to the pixel
+        radius = _PEAK_RADIUS * float(np.sqrt(box[2] * box[3]))
+        peak = peak_near(choice.filtered.answer, box[:2], radius, self.geometry.stride)
+        likeness = self._gallery.likeness(self._window(choice))
+        return Evidence(logit(float(proposals.scores[choice.chosen])), peak, *likeness)
 
     def _thresholds(self) -> Thresholds:
         """Those given, else those of the calibration, else those of the network's probability."""
@@ -387,13 +426,13 @@ class DaSiamRpnTracker(SiamRpnTracker):
             given.found_similarity if given.found_similarity >= 0 else own.similarity,
         )
 
-    def _is_held(self, confidence: float, choice: Choice, box: Box, last: Box) -> bool:
+    def _is_held(self, confidence: float, choice: Choice, box: Box) -> bool:
         """Whether the proposal is the target: held so far, or found again."""
         thresholds = self._thresholds()
         if not self._frames_lost:
             return confidence >= thresholds.lost
         enough = thresholds.found
-        if self.parameters.reidentify and box.iou(last) > 0:
+        if self.parameters.reidentify and box.iou(self._held_box) > 0:
             # where it was lost, the target is more likely than elsewhere
             enough = (thresholds.lost + thresholds.found) / 2
         if confidence < enough or not self._is_recognised(choice, thresholds.similarity):
@@ -407,7 +446,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
         """Re-identification: the candidate looks like the first and like a recent template."""
         if not self.parameters.reidentify:
             return True
-        return min(self._gallery.similarity(self._window(choice))) >= least
+        likeness = self._gallery.likeness(self._window(choice))
+        return min(likeness.first, likeness.recent) >= least
 
     # Learning -----------------------------------------------------------------------------------
 

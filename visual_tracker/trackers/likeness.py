@@ -7,7 +7,7 @@ of the network's embeddings, as in :mod:`visual_tracker.trackers.distractors`.
 
 from __future__ import annotations
 
-from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,18 @@ FloatArray = NDArray[np.floating]
 _RECENT = 5
 
 
+class Likeness(NamedTuple):
+    """Similarities of a candidate, in [-1, 1].
+
+    Attributes:
+        first: to the first template.
+        recent: to the nearest recent one; before there is one, the first stands for it.
+    """
+
+    first: float
+    recent: float
+
+
 class Gallery:
     """The first template and the recent confident ones.
 
@@ -29,19 +41,18 @@ class Gallery:
 
     def __init__(self, first: FloatArray) -> None:
         self.shape = first.shape
-        self._first = unit(first)
-        self._recent: deque[FloatArray] = deque(maxlen=_RECENT)
+        # the first row is the first template's, the others a ring of recent ones
+        self._rows = np.zeros((1 + _RECENT, first.size), np.float32)
+        self._rows[0] = unit(first)
+        self._count = 0
 
     def remember(self, embedding: FloatArray) -> None:
         """Add a recent template, (C, h, w)."""
-        self._recent.append(unit(embedding))
+        self._rows[1 + self._count % _RECENT] = unit(embedding)
+        self._count += 1
 
-    def similarity(self, embedding: FloatArray) -> tuple[float, float]:
-        """Similarity to the first template, and to the nearest recent one, in [-1, 1].
-
-        Before there is a recent one, the first stands for it.
-        """
-        vector = unit(embedding)
-        first = float(self._first @ vector)
-        recent = max((float(other @ vector) for other in self._recent), default=first)
-        return first, recent
+    def likeness(self, embedding: FloatArray) -> Likeness:
+        """How much a candidate (C, h, w) looks like the target."""
+        kept = min(self._count, _RECENT)
+        values = self._rows[: 1 + kept] @ unit(embedding).astype(np.float32)
+        return Likeness(float(values[0]), float(values[1 if kept else 0 :].max()))

@@ -27,10 +27,10 @@ from visual_tracker.trackers.ridge import RunningRidge, Samples
 FloatArray = NDArray[np.floating]
 Cells = NDArray[np.intp]
 
-#: side of the filter in cells, or one less where the network's windows have an even side
-_KERNEL = 5
-#: cells from the target's centre within which every cell is a sample
-_NEAR = 2.5
+#: side of the filter in crop pixels; the target's mean side is half the template's, some 64
+_KERNEL = 40
+#: crop pixels from the target's centre within which every cell is a sample
+_NEAR = 20.0
 #: samples of the surroundings a frame
 _BACKGROUND = 96
 #: standard deviation of the Gaussian labels as a share of the target's mean side
@@ -111,7 +111,7 @@ class TargetModel:
         stride: int,
         settings: ModelSettings,
     ) -> None:
-        self.kernel = min(_KERNEL if window % 2 else _KERNEL - 1, window)
+        self.kernel = kernel_side(_KERNEL / stride, window)
         self._margin = (window - self.kernel) // 2
         self._window, self._stride, self._settings = window, stride, settings
         self._random = np.random.default_rng(0)
@@ -154,7 +154,8 @@ class TargetModel:
         place = cell_of(np.asarray(box[:2]), (rows, columns), self._stride)
         grid = np.indices((rows, columns)).reshape(2, -1)
         squared = ((grid - place[:, None]) ** 2).sum(axis=0)
-        near, far = grid[:, squared <= _NEAR**2], grid[:, squared > _NEAR**2]
+        is_near = squared <= (_NEAR / self._stride) ** 2
+        near, far = grid[:, is_near], grid[:, ~is_near]
         count = min(_BACKGROUND, far.shape[1])
         background = far[:, self._random.permutation(far.shape[1])[:count]]
         hard = np.rint(cell_of(distractors, (rows, columns), self._stride)).astype(np.intp)
@@ -170,19 +171,31 @@ class TargetModel:
         return Samples(inputs, gaussian_labels(cells, place, width), weights)
 
 
+def kernel_side(wanted: float, window: int) -> int:
+    """Cells a side of a filter: the nearest to what is wanted that fits evenly into the windows.
+
+    Args:
+        wanted: in cells.
+        window: side in cells of the network's windows.
+    """
+    odd = window % 2
+    return min(max(2 * round((wanted - odd) / 2) + odd, 2 - odd), window)
+
+
 def cell_of(points: FloatArray, shape: tuple[int, int], stride: int) -> FloatArray:
     """Row and column, not rounded, of points: (2,) or (2, n) of x and y."""
-    rows, columns = shape
-    return np.stack([points[1] / stride + (rows - 1) / 2, points[0] / stride + (columns - 1) / 2])
+    place: FloatArray = points[::-1] / stride
+    place[0] += (shape[0] - 1) / 2
+    place[1] += (shape[1] - 1) / 2
+    return place
 
 
 def nearest_cell(point: FloatArray, shape: tuple[int, int], stride: int) -> tuple[int, int]:
     """Row and column of the cell of a map that is nearest to a point x, y."""
-    row, column = cell_of(np.asarray(point), shape, stride)
-    return (
-        int(np.clip(np.rint(row), 0, shape[0] - 1)),
-        int(np.clip(np.rint(column), 0, shape[1] - 1)),
-    )
+    # Python's numbers: NumPy takes ten times as long for two of them
+    x, y = float(point[0]), float(point[1])
+    row, column = y / stride + (shape[0] - 1) / 2, x / stride + (shape[1] - 1) / 2
+    return min(max(round(row), 0), shape[0] - 1), min(max(round(column), 0), shape[1] - 1)
 
 
 def gaussian_labels(cells: Cells, place: FloatArray, width: float) -> NDArray[np.float32]:
@@ -234,6 +247,23 @@ def correlate(features: FloatArray, kernel: FloatArray, margin: int) -> FloatArr
             top, left = row + margin, column + margin
             result += products[row, column, top : top + rows, left : left + columns]
     return result
+
+
+def peak_near(response: FloatArray, point: FloatArray, radius: float, stride: int) -> float:
+    """The largest value of a map in the square of side 2 radius around a point.
+
+    Args:
+        response: (rows, columns).
+        point: x and y.
+        radius: crop pixels; at least one cell is looked at.
+        stride: crop pixels a cell.
+    """
+    rows, columns = response.shape
+    row, column = nearest_cell(point, (rows, columns), stride)
+    reach = int(radius / stride)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    part = response[top : row + reach + 1, left : column + reach + 1]
+    return float(part.max())
 
 
 def values_at(response: FloatArray, points: FloatArray, stride: int) -> FloatArray:

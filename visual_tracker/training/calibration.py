@@ -1,8 +1,10 @@
 """Fits a network's confidence: what the signs of the target are worth, and where it counts as lost.
 
-The tracker is led along the truth of videos into which frames without the target are cut (another
-clip, or a camera that looks away), so that every answer is known to be the target or not. Logistic
-regression (Platt, 1999) on these answers gives the probability; quantiles of it the thresholds.
+The tracker runs freely through videos with frames without the target: another clip cut in, a
+camera that looks away, something that covers it. It learns from the answers that are the target,
+and is put back onto the truth where it has left it, so that its answers are those of a real run,
+right and wrong ones, and every one is known to be the target or not. Logistic regression (Platt,
+1999) on them gives the probability; quantiles of it the thresholds.
 
 Videos that the network was trained on flatter its score. They are used all the same, for held-out
 videos are few, but count together no more than the held-out ones.
@@ -19,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visual_tracker.boxes import Box
-from visual_tracker.evaluation import longterm_cases
+from visual_tracker.evaluation import longterm_cases, occlusions
 from visual_tracker.evaluation.sequences import FileFrames, Sequence
 from visual_tracker.images import Image
 from visual_tracker.models.matchers import respond_to
@@ -35,8 +37,8 @@ FloatArray = NDArray[np.float64]
 #: IoU with the truth above which an answer is the target, and below which it is not; the answers
 #: in between say nothing
 _IS_TARGET, _IS_NOT = 0.5, 0.1
-#: the box that the search starts from misses the last true one by up to this share of its sides
-_JITTER = 0.1
+#: frames in a row off the target after which it is put back
+_OFF_FRAMES = 4
 #: every n-th frame is searched as after a loss, too
 _WIDE_EVERY = 4
 #: frames that such a search pretends to have been lost for
@@ -45,14 +47,18 @@ _WIDE_FRAMES = 4
 _CLIP_FRAMES, _CUT_FRAMES = 40, 20
 #: frames of a camera's way: it looks away once, and back
 _CAMERA_FRAMES = 90
+#: frames there and back of a video in which the target is covered
+_COVER_FRAMES = 60
 #: shorter videos are left out
 _SHORTEST = 12
 
-#: of the frames that show the target, the share that may be reported lost; in a free run, where
-#: boxes are worse than on the way of the truth, it becomes several times as much
-FALSE_LOST = 0.005
-#: of the frames that do not, the share in which something may be found
-FALSE_FOUND = 0.002
+#: of the frames in which the tracker is on the target, the share that may be reported lost
+FALSE_LOST = 0.02
+#: of the frames that do not show it, the share in which something may be found
+FALSE_FOUND = 0.025
+#: share of the target's answers that may look too little like it to be found again; small, for a
+#: target grows less like its first template in a long video than in these short ones
+_UNLIKE = 0.001
 #: bounds of the two thresholds, whatever the few videos say
 _LOST_RANGE, _FOUND_RANGE = (0.05, 0.5), (0.5, 0.98)
 
@@ -112,7 +118,7 @@ def make_cases(collection: Collection, recipe: Recipe, others: int, seed: int = 
         collection: the data that the network was trained on.
         recipe: that of its training; says which videos were held out.
         others: how many of the training videos to take.
-        seed: of what is cut in, and of the camera's way.
+        seed: of what is cut in, of the camera's way, and of what covers the target.
 
     Raises:
         DataError: if there are not two videos.
@@ -129,10 +135,14 @@ def make_cases(collection: Collection, recipe: Recipe, others: int, seed: int = 
         raise DataError("calibration needs two videos or more; give the training data's folders")
     clips = [_first_frames(sequence, _CLIP_FRAMES) for sequence, _ in usable]
     spliced = longterm_cases.splice(clips, seed, _CUT_FRAMES)
-    viewed = longterm_cases.virtual_camera([_and_back(sequence) for sequence, _ in usable], seed)
+    returning = [_and_back(sequence) for sequence, _ in usable]
+    viewed = longterm_cases.virtual_camera(returning, seed)
+    covered = occlusions.occlude(
+        [_first_frames(sequence, _COVER_FRAMES) for sequence in returning], seed
+    )
     return [
         Case(sequence, is_held_out)
-        for cases in (spliced, viewed)
+        for cases in (spliced, viewed, covered)
         for sequence, (_, is_held_out) in zip(cases, usable, strict=True)
     ]
 
@@ -145,61 +155,49 @@ def sequence_of(track: Track) -> Sequence:
     return Sequence(track.name, frames, truth, np.ones(len(views), bool))
 
 
-def collect(
-    make_tracker: Callable[[], GuidedTracker], cases: Iterable[Case], seed: int = 0
-) -> list[Witness]:
-    """Lead a tracker along every case and write down its answers.
+def collect(make_tracker: Callable[[], GuidedTracker], cases: Iterable[Case]) -> list[Witness]:
+    """Let a tracker run through every case and write down its answers.
 
     Args:
         make_tracker: gives one with a target model.
         cases: see :func:`make_cases`.
-        seed: of the errors of the boxes that searches start from.
     """
     tracker = make_tracker()
     witnesses: list[Witness] = []
     for case in cases:
-        random = longterm_cases.generator(seed, case.sequence.name)
-        witnesses += _lead(tracker, case, random)
+        witnesses += _run(tracker, case)
     return witnesses
 
 
-def _lead(tracker: GuidedTracker, case: Case, random: np.random.Generator) -> list[Witness]:
+def _run(tracker: GuidedTracker, case: Case) -> list[Witness]:
     sequence = case.sequence
     tracker.init(sequence.frames[0], sequence.box(0))
-    last, frames_lost = sequence.box(0), 0
+    last, frames_off = sequence.box(0), 0
     witnesses: list[Witness] = []
 
-    def ask(frame: int, box: Box, lost: int) -> tuple[Choice, float]:
-        choice, answer = tracker.ask(sequence.frames[frame], box, lost)
+    def ask(frame: int, frames_lost: int) -> tuple[Choice, Box, float]:
+        choice, answer = tracker.ask(sequence.frames[frame], last, frames_lost)
         overlap = answer.iou(sequence.box(frame)) if sequence.visible[frame] else 0.0
         evidence = tracker.evidence(choice)
         assert evidence is not None  # it has a target model
         if not _IS_NOT <= overlap <= _IS_TARGET:
-            is_target = overlap > _IS_TARGET
-            name = sequence.name
-            witnesses.append(Witness(evidence, is_target, lost > 0, name, case.held_out))
-        return choice, overlap
+            is_target, is_lost = overlap > _IS_TARGET, frames_lost > 0
+            witnesses.append(Witness(evidence, is_target, is_lost, sequence.name, case.held_out))
+        return choice, answer, overlap
 
     for frame in range(1, len(sequence)):
-        if not sequence.visible[frame]:
-            ask(frame, last, frames_lost)
-            frames_lost += 1
-            continue
-        frames_lost = 0
         if frame % _WIDE_EVERY == 0:
-            ask(frame, last, _WIDE_FRAMES)
-        choice, overlap = ask(frame, _jittered(last, random), 0)
+            ask(frame, _WIDE_FRAMES)
+        choice, last, overlap = ask(frame, 0)
         if overlap > _IS_TARGET:
             tracker.learn(choice)
-        last = sequence.box(frame)
+        if not sequence.visible[frame]:
+            continue
+        frames_off = frames_off + 1 if overlap < _IS_NOT else 0
+        came_back = not sequence.visible[frame - 1]
+        if frames_off == _OFF_FRAMES or (frames_off and came_back):
+            last, frames_off = sequence.box(frame), 0
     return witnesses
-
-
-def _jittered(box: Box, random: np.random.Generator) -> Box:
-    shift, growth = random.uniform(-_JITTER, _JITTER, (2, 2))
-    width, height = box.width * np.exp(growth[0]), box.height * np.exp(growth[1])
-    x, y = box.center
-    return Box.from_center(x + shift[0] * box.width, y + shift[1] * box.height, width, height)
 
 
 # From answers to a calibration --------------------------------------------------------------------
@@ -231,7 +229,7 @@ def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
     wide = np.array([witness.is_lost for witness in witnesses])
     lost = weighted_quantile(found[labels & ~wide], importance[labels & ~wide], FALSE_LOST)
     again = weighted_quantile(found[~labels], importance[~labels], 1 - FALSE_FOUND)
-    similar = weighted_quantile(alike[labels], importance[labels], FALSE_LOST)
+    similar = weighted_quantile(alike[labels], importance[labels], _UNLIKE)
     low = float(np.clip(lost, *_LOST_RANGE))
     high = max(low, float(np.clip(again, *_FOUND_RANGE)))
     return Calibration(

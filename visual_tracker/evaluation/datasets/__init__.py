@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from visual_tracker.evaluation.datasets import got10k, lasot, otb, uav123, vot
+from visual_tracker.evaluation.datasets import got10k, lasot, otb, uav123, videos, vot
 from visual_tracker.evaluation.sequences import DatasetError, Sequence
 
 #: format -> its module; the order in which "auto" tries them (VOT's layout fits GOT-10k and LaSOT)
-FORMATS = {"uav123": uav123, "otb": otb, "lasot": lasot, "got10k": got10k, "vot": vot}
+FORMATS = {
+    "videos": videos,
+    "uav123": uav123,
+    "otb": otb,
+    "lasot": lasot,
+    "got10k": got10k,
+    "vot": vot,
+}
 
 
 def detect_format(root: Path) -> str:
@@ -23,7 +31,8 @@ def detect_format(root: Path) -> str:
             return name
     raise DatasetError(
         f"{root} is no dataset: expected sequence folders with groundtruth_rect.txt (OTB) or "
-        "groundtruth.txt (VOT, GOT-10k, LaSOT), or folders anno and data_seq (UAV123)"
+        "groundtruth.txt (VOT, GOT-10k, LaSOT), folders anno and data_seq (UAV123), or "
+        "annotations.json (our training data)"
     )
 
 
@@ -35,7 +44,7 @@ def read_dataset(
     Args:
         root: the dataset's folder, or that of one sequence.
         dataset_format: a key of FORMATS or "auto".
-        only: names of the sequences wanted; empty for all.
+        only: names of the sequences wanted, or patterns of names; empty for all.
 
     Raises:
         SourceError: if the folder is missing, empty or malformed, or a name is unknown.
@@ -47,11 +56,27 @@ def read_dataset(
     sequences = FORMATS[name].read(root)
     if not sequences:
         raise DatasetError(f"{root} holds no sequence in the form of {name}")
-    known = {sequence.name: sequence for sequence in sequences}
-    for wanted in only:
-        if wanted not in known:
-            raise DatasetError(f"{root} has no sequence {wanted}; known: {', '.join(known)}")
-    return [known[wanted] for wanted in only] or sequences
+    return matching(sequences, only) if only else sequences
 
 
-__all__ = ["FORMATS", "DatasetError", "Sequence", "detect_format", "read_dataset"]
+def matching(sequences: list[Sequence], patterns: Collection[str]) -> list[Sequence]:
+    """The sequences whose names fit one of the patterns, in the order of the patterns.
+
+    Args:
+        sequences: to choose from.
+        patterns: names; `*`, `?` and `[...]` stand for what they do in a shell.
+
+    Raises:
+        DatasetError: if a pattern fits none.
+    """
+    chosen: dict[str, Sequence] = {}
+    for pattern in patterns:
+        fitting = [one for one in sequences if fnmatchcase(one.name, pattern)]
+        if not fitting:
+            known = ", ".join(sequence.name for sequence in sequences)
+            raise DatasetError(f"there is no sequence {pattern}; known: {known}")
+        chosen.update((sequence.name, sequence) for sequence in fitting)
+    return list(chosen.values())
+
+
+__all__ = ["FORMATS", "DatasetError", "Sequence", "detect_format", "matching", "read_dataset"]
