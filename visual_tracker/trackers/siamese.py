@@ -39,8 +39,8 @@ class SiameseParameters(NetworkParameters):
         applies=Applies.AT_RESTART,
     )
     precision: str = parameter(
-        "fp32",
-        "Of the network: auto is the engine's fastest here; bf16 is faster and follows otherwise.",
+        "auto",
+        "Of the network: auto is the engine's fastest here, bf16 where the processor has it.",
         choices=choice.PRECISIONS,
         applies=Applies.AT_RESTART,
     )
