@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from test.models.devices import DEVICES  # noqa: E402
 from visual_tracker import create_tracker  # noqa: E402
 from visual_tracker.benchmarks.speed import Scene  # noqa: E402
 from visual_tracker.crops import CropFrame  # noqa: E402
@@ -22,17 +23,6 @@ from visual_tracker.models.torch_matchers import TorchProposalMatcher, folded  #
 from visual_tracker.trackers import Track  # noqa: E402
 from visual_tracker.trackers.asking import track_together  # noqa: E402
 from visual_tracker.trackers.siamese import SiameseTracker  # noqa: E402
-
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        ],
-    ),
-]
 
 
 @pytest.fixture(scope="module")

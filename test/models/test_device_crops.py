@@ -8,21 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from test.models.devices import DEVICES  # noqa: E402
 from visual_tracker.crops import CropFrame, source_part, take_crop  # noqa: E402
 from visual_tracker.models.device_crops import Source, Upload, cut_crops  # noqa: E402
 from visual_tracker.models.matchers import Question  # noqa: E402
 
 PADDING = np.array([10.0, 20.0, 30.0])
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        ],
-    ),
-]
 
 
 @pytest.fixture(scope="module")

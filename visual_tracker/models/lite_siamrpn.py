@@ -22,6 +22,7 @@ from visual_tracker.models.correlation import (
 )
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
 from visual_tracker.models.geometry import LITE_RPN
+from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.siamrpn import Proposals, SiamRpnNetwork, Template
 
 #: cells a side of the template's features
@@ -118,7 +119,7 @@ class Branch(nn.Module):
         return result[:, :, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
 
-class LiteSiamRpn(SiamRpnNetwork):
+class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
     """EfficientNet-Lite0 trunk, joined features, two branches.
 
     Args:
@@ -129,19 +130,9 @@ class LiteSiamRpn(SiamRpnNetwork):
 
     def __init__(self, channels: int = 96) -> None:
         super().__init__()
-        self.trunk = EfficientNetLite0()
         self.neck = Neck(*EfficientNetLite0.channels, channels)
         self.classification = Branch(channels, 2 * self.geometry.anchors)
         self.regression = Branch(channels, 4 * self.geometry.anchors)
-
-    def trunk_parts(self) -> list[nn.Module]:
-        """Stages from the last to the first, then the stem."""
-        return self.trunk.parts()
-
-    def features(self, image: Tensor) -> Tensor:
-        """phi: (B, 3, 16 n + 1, 16 m + 1) BGR in 0..255 to (B, channels, n + 1, m + 1)."""
-        result: Tensor = self.neck(*self.trunk(image))
-        return result
 
     def learn(self, image: Tensor) -> Template:
         """Turn template crops into kernels."""

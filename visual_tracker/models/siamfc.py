@@ -13,6 +13,7 @@ from torch.nn import functional
 from visual_tracker.models.correlation import center_window, full_correlation
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
 from visual_tracker.models.geometry import LITE
+from visual_tracker.models.lite import LiteFeatures
 
 
 class Neck(nn.Module):
@@ -36,7 +37,7 @@ class Neck(nn.Module):
         return joined
 
 
-class LiteSiamFc(nn.Module):
+class LiteSiamFc(LiteFeatures):
     """EfficientNet-Lite0 trunk, joined features, one correlation over all channels.
 
     Args:
@@ -49,20 +50,10 @@ class LiteSiamFc(nn.Module):
 
     def __init__(self, channels: int = 192) -> None:
         super().__init__()
-        self.trunk = EfficientNetLite0()
         self.neck = Neck(*EfficientNetLite0.channels, channels)
         # The paper scales its sums by a fixed 1e-3; ours is learned from about that.
         self.scale = nn.Parameter(torch.tensor(1e-3))
         self.bias = nn.Parameter(torch.zeros(()))
-
-    def trunk_parts(self) -> list[nn.Module]:
-        """Stages from the last to the first, then the stem."""
-        return self.trunk.parts()
-
-    def features(self, image: Tensor) -> Tensor:
-        """phi: (B, 3, 16 n + 1, 16 m + 1) BGR in 0..255 to (B, channels, 2 n + 1, 2 m + 1)."""
-        result: Tensor = self.neck(*self.trunk(image))
-        return result
 
     def learn(self, image: Tensor) -> Tensor:
         """Turn template crops into kernels (B, channels, 7, 7)."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 from visual_tracker.models.anchors import anchor_grid
 from visual_tracker.models.geometry import LITE_RPN
 from visual_tracker.models.siamrpn import Proposals
+from visual_tracker.training.losses import mean_of_chosen
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.teachers.nanotrack import (
     RESPONSE_SIZE,
@@ -82,7 +83,7 @@ class Distillation(nn.Module):
             + recipe.teacher_boxes * self._boxes(proposals.deltas[:, :, 0].float(), lesson)
         )
         features = self._features(proposals.embedding, lesson.features)
-        return recipe.teacher_features * features + _mean(each, positive)
+        return recipe.teacher_features * features + mean_of_chosen(each, positive)
 
     def _lesson(self, batch: dict[str, Tensor], device: torch.device) -> Lesson:
         template, search = (
@@ -104,7 +105,8 @@ class Distillation(nn.Module):
         entropy = functional.binary_cross_entropy_with_logits(ours, probability, reduction="none")
         is_target = (probability > _IS_TARGET).flatten(1)
         entropy = entropy.flatten(1)
-        return 0.5 * (_mean_of_rows(entropy, is_target) + _mean_of_rows(entropy, ~is_target))
+        of_target = mean_of_chosen(entropy, is_target, dim=1)
+        return 0.5 * (of_target + mean_of_chosen(entropy, ~is_target, dim=1))
 
     def _response(self, ours: Tensor, theirs: Tensor) -> Tensor:
         """Kullback-Leibler divergence of the spatial distributions, (B,)."""
@@ -128,13 +130,3 @@ class Distillation(nn.Module):
         ).sum(dim=1)
         weight = lesson.logits.float().sigmoid() + _LEAST_BOX_WEIGHT
         return (distance * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
-
-
-def _mean(values: Tensor, chosen: Tensor) -> Tensor:
-    """Mean of the chosen values; 0 if none is chosen."""
-    return (values * chosen).sum() / chosen.sum().clamp(min=1)
-
-
-def _mean_of_rows(values: Tensor, chosen: Tensor) -> Tensor:
-    """Mean of the chosen values of each row; 0 if none is chosen."""
-    return (values * chosen).sum(dim=1) / chosen.sum(dim=1).clamp(min=1)

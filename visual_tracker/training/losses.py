@@ -64,9 +64,9 @@ def balanced_samples(
     return positives, hardest | others
 
 
-def _mean(values: Tensor, chosen: Tensor) -> Tensor:
-    """Mean of the chosen values; 0 if none is chosen."""
-    return (values * chosen).sum() / chosen.sum().clamp(min=1)
+def mean_of_chosen(values: Tensor, chosen: Tensor, dim: int | None = None) -> Tensor:
+    """Mean of the chosen values, of all or along a dimension; 0 where none is chosen."""
+    return (values * chosen).sum(dim=dim) / chosen.sum(dim=dim).clamp(min=1)
 
 
 def siamrpn_loss(
@@ -96,11 +96,11 @@ def siamrpn_loss(
         logits.float().reshape(batch, 2, -1), labels.clamp(min=0).long(), reduction="none"
     )
     positives, negatives = balanced_samples(labels, entropy, recipe, generator)
-    classification = 0.5 * (_mean(entropy, positives) + _mean(entropy, negatives))
+    classification = 0.5 * (mean_of_chosen(entropy, positives) + mean_of_chosen(entropy, negatives))
     distance = functional.smooth_l1_loss(
         deltas.float(), true_deltas, reduction="none", beta=recipe.smooth_l1_beta
     )
-    location = _mean(distance.sum(dim=1).reshape(batch, -1), positives)
+    location = mean_of_chosen(distance.sum(dim=1).reshape(batch, -1), positives)
     total = classification + recipe.location_weight * location
     return Losses(total, classification, location, torch.zeros_like(total))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -52,14 +53,10 @@ class Targets(Protocol):
 
 
 @dataclass(frozen=True)
-class AnchorTargets:
-    """SiamRPN's: anchors by their IoU with the target (Li et al., CVPR 2018, section 3.3).
-
-    The best anchor is positive in any case, or a target of an unusual shape would teach nothing.
-    """
+class _BoxTargets(ABC):
+    """Labels of anchors, and the deltas that move each onto the target."""
 
     geometry: Geometry
-    recipe: Recipe
 
     def __call__(
         self, box: tuple[float, float, float, float] | None
@@ -70,41 +67,55 @@ class AnchorTargets:
         if box is None:
             labels = np.full(anchors.shape[1:], NEGATIVE, dtype=np.int8)
             return labels, np.zeros(anchors.shape, dtype=np.float32)
-        overlap = iou_with(anchors, box)
-        labels = np.full(anchors.shape[1:], IGNORED, dtype=np.int8)
-        labels[overlap < self.recipe.negative_iou] = NEGATIVE
-        labels[overlap > self.recipe.positive_iou] = POSITIVE
-        labels[np.unravel_index(overlap.argmax(), overlap.shape)] = POSITIVE
-        return labels, encode(anchors, box)
+        return self._labels(anchors, box), encode(anchors, box)
+
+    @abstractmethod
+    def _labels(
+        self, anchors: NDArray[np.float32], box: tuple[float, float, float, float]
+    ) -> NDArray[np.int8]:
+        """Labels (A, H, W) of anchors (4, A, H, W)."""
 
 
 @dataclass(frozen=True)
-class EllipseTargets:
+class AnchorTargets(_BoxTargets):
+    """SiamRPN's: anchors by their IoU with the target (Li et al., CVPR 2018, section 3.3).
+
+    The best anchor is positive in any case, or a target of an unusual shape would teach nothing.
+    """
+
+    recipe: Recipe
+
+    def _labels(
+        self, anchors: NDArray[np.float32], box: tuple[float, float, float, float]
+    ) -> NDArray[np.int8]:
+        overlap = iou_with(anchors, box)
+        labels = np.full(overlap.shape, IGNORED, dtype=np.int8)
+        labels[overlap < self.recipe.negative_iou] = NEGATIVE
+        labels[overlap > self.recipe.positive_iou] = POSITIVE
+        labels[np.unravel_index(overlap.argmax(), overlap.shape)] = POSITIVE
+        return labels
+
+
+class EllipseTargets(_BoxTargets):
     """Of one anchor a cell: cells by their place in the target (SiamBAN, Chen et al., CVPR 2020).
 
     Cells inside the ellipse with half the box's sides as axes are positive, those outside the one
-    with its sides as axes negative. An anchor of one shape says too little by its IoU.
+    with its sides as axes negative; the nearest cell is positive in any case. An anchor of one
+    shape says too little by its IoU.
     """
 
-    geometry: Geometry
-
-    def __call__(
-        self, box: tuple[float, float, float, float] | None
-    ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-        """Labels (1, H, W) and deltas (4, 1, H, W)."""
-        size = self.geometry.response_size(self.geometry.search_size)
-        anchors = anchor_grid(size, size, self.geometry)
-        labels = np.full(anchors.shape[1:], NEGATIVE, dtype=np.int8)
-        if box is None:
-            return labels, np.zeros(anchors.shape, dtype=np.float32)
+    def _labels(
+        self, anchors: NDArray[np.float32], box: tuple[float, float, float, float]
+    ) -> NDArray[np.int8]:
         # 1 on the ellipse that touches the box's sides
         distance = np.hypot(
             (anchors[0] - box[0]) / (box[2] / 2), (anchors[1] - box[1]) / (box[3] / 2)
         )
+        labels = np.full(distance.shape, NEGATIVE, dtype=np.int8)
         labels[distance < 1] = IGNORED
         labels[distance < 0.5] = POSITIVE
         labels[np.unravel_index(distance.argmin(), distance.shape)] = POSITIVE
-        return labels, encode(anchors, box)
+        return labels
 
 
 @dataclass(frozen=True)
