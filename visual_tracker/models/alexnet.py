@@ -68,12 +68,16 @@ class AlexNetSiamRpn(SiamRpnNetwork):
 
     def learn(self, image: Tensor) -> Template:
         """Turn template crops (B, 3, 127, 127) into kernels of 4x4 cells."""
-        features = self.featureExtract(image)
+        features = self.features(image)
         return Template(self.conv_cls1(features), self.conv_r1(features), features)
 
-    def propose(self, template: Template, image: Tensor) -> Proposals:
-        """Find the templates in search crops (B, 3, 127 + 8 n, 127 + 8 m)."""
-        features = self.featureExtract(image)
+    def features(self, image: Tensor) -> Tensor:
+        """Phi of crops (B, 3, 87 + 8 n, 87 + 8 m)."""
+        result: Tensor = self.featureExtract(image)
+        return result
+
+    def answer(self, template: Template, features: Tensor) -> Proposals:
+        """Find the templates in features of search crops (B, 3, 127 + 8 n, 127 + 8 m)."""
         logits = full_correlation(
             self.conv_cls2(features), template.classification, outputs=2 * ANCHORS
         )

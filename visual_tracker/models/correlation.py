@@ -5,6 +5,7 @@ Depthwise convolutions are here too, since both share what makes their gradients
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -62,7 +63,7 @@ class _PlanewiseCorrelation(torch.autograd.Function):
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution; with stride 1 its gradients are correlations.
+    """A depthwise convolution whose gradients are correlations.
 
     Args:
         channels: inputs and outputs.
@@ -77,46 +78,81 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # the name is that of the base class
         """Map (B, channels, H, W) to (B, channels, H / stride, W / stride)."""
-        if self.stride != (1, 1) or not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
             return super().forward(input)
         weight = self.weight
         if torch.is_autocast_enabled(input.device.type):
             half = torch.get_autocast_dtype(input.device.type)
             input, weight = input.to(half), weight.to(half)
-        result: Tensor = _DepthwiseConvolution.apply(input, weight)
+        result: Tensor = _DepthwiseConvolution.apply(input, weight, self.stride[0])
         return result if self.bias is None else result + self.bias[:, None, None].to(result.dtype)
 
 
 class _DepthwiseConvolution(torch.autograd.Function):
-    """Stride 1, padded to keep the size.
+    """Padded by half a kernel.
 
     PyTorch's own backward took 66 ms where this one takes 15 ms (32 x 192 x 27 x 27, 5x5, bfloat16,
     one CPU core), and was 40 % of a training step.
+
+    At stride s each of the s x s phases of the padded input (every s-th row and column) meets its
+    own part of the kernel at stride 1.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         """Convolve (B, C, H, W) with (C, 1, k, k)."""
         ctx.save_for_backward(x, weight)
-        return functional.conv2d(x, weight, padding=weight.shape[2] // 2, groups=len(weight))
+        ctx.stride = stride
+        pad = weight.shape[2] // 2
+        return functional.conv2d(x, weight, stride=stride, padding=pad, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """The gradient of x is dy * turned weight; the weight's is x * dy over the batch."""
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
-        pad, channels = weight.shape[2] // 2, len(weight)
         to_x = to_weight = None
         if ctx.needs_input_grad[0]:
-            to_x = functional.conv2d(gradient, weight.flip(2, 3), padding=pad, groups=channels)
+            to_x = _depthwise_input_gradient(gradient, weight, ctx.stride, x)
         if ctx.needs_input_grad[1]:
-            planes = functional.pad(x, (pad,) * 4).reshape(
-                1, -1, *(s + 2 * pad for s in x.shape[2:])
-            )
-            kernels = gradient.reshape(-1, 1, *gradient.shape[2:])
-            each = functional.conv2d(planes, kernels, groups=len(kernels))
-            to_weight = each.view(len(x), *weight.shape).float().sum(dim=0).to(weight.dtype)
-        return to_x, to_weight
+            to_weight = _depthwise_weight_gradient(gradient, weight, ctx.stride, x)
+        return to_x, to_weight, None
+
+
+def _depthwise_input_gradient(gradient: Tensor, weight: Tensor, stride: int, x: Tensor) -> Tensor:
+    pad, groups = weight.shape[2] // 2, len(weight)
+    if stride == 1:
+        return functional.conv2d(gradient, weight.flip(2, 3), padding=pad, groups=groups)
+    padded = torch.zeros(
+        (*x.shape[:2], *(side + 2 * pad for side in x.shape[2:])), dtype=x.dtype, device=x.device
+    )
+    if x.is_contiguous(memory_format=torch.channels_last):
+        padded = padded.contiguous(memory_format=torch.channels_last)
+    for top, left in itertools.product(range(stride), repeat=2):
+        part = weight[:, :, top::stride, left::stride].flip(2, 3)
+        reach = part.shape[2] - 1, part.shape[3] - 1
+        phase = functional.conv2d(gradient, part, padding=reach, groups=groups)
+        place = padded[:, :, top::stride, left::stride]
+        place[:, :, : phase.shape[2], : phase.shape[3]] = phase
+    return padded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]]
+
+
+def _depthwise_weight_gradient(gradient: Tensor, weight: Tensor, stride: int, x: Tensor) -> Tensor:
+    pad = weight.shape[2] // 2
+    padded = functional.pad(x, (pad,) * 4)
+    kernels = gradient.reshape(-1, 1, *gradient.shape[2:])
+    result = torch.empty_like(weight)
+    for top, left in itertools.product(range(stride), repeat=2):
+        part = result[:, :, top::stride, left::stride]
+        height, width = (
+            of_gradient + of_part - 1
+            for of_gradient, of_part in zip(gradient.shape[2:], part.shape[2:], strict=True)
+        )
+        planes = padded[:, :, top::stride, left::stride][:, :, :height, :width]
+        planes = planes.reshape(1, -1, height, width)
+        each = functional.conv2d(planes, kernels, groups=len(kernels))
+        part.copy_(each.view(len(x), *part.shape).float().sum(dim=0))
+    return result
 
 
 def center_window(features: Tensor, size: int) -> Tensor:

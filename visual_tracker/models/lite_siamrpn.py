@@ -143,9 +143,8 @@ class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
             center_window(features, _EMBEDDING),
         )
 
-    def propose(self, template: Template, image: Tensor) -> Proposals:
-        """Find the templates in search crops."""
-        features = self.features(image)
+    def answer(self, template: Template, features: Tensor) -> Proposals:
+        """Find the templates in features."""
         logits = self.classification(template.classification, features)
         deltas = self.regression(template.regression, features)
         anchors = self.geometry.anchors

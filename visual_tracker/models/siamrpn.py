@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from visual_tracker.models.geometry import Geometry
@@ -32,14 +33,24 @@ class Proposals(NamedTuple):
     """What the network makes of a search crop.
 
     Attributes:
-        logits: background and target, (B, 2, A, H, W).
-        deltas: (B, 4, A, H, W), see `visual_tracker.models.anchors`.
-        embedding: phi(x); the window of cell (i, j) is ``[i : i + h, j : j + w]``.
+        logits: background and target, (N, 2, A, H, W); N is B, or more where other templates were
+            looked for, too (:meth:`SiamRpnNetwork.forward`).
+        deltas: (N, 4, A, H, W), see `visual_tracker.models.anchors`.
+        embedding: phi(x), (B, C, ., .); the window of cell (i, j) is ``[i : i + h, j : j + w]``.
     """
 
     logits: Tensor
     deltas: Tensor
     embedding: Tensor
+
+
+def with_others(templates: Tensor, others: int) -> Tensor:
+    """The templates (B, ...), followed by those of the next, the second next ... pair of the batch.
+
+    Returns:
+        ((1 + others) B, ...).
+    """
+    return torch.cat([templates.roll(-shift, dims=0) for shift in range(others + 1)])
 
 
 class SiamRpnNetwork(nn.Module):
@@ -56,9 +67,29 @@ class SiamRpnNetwork(nn.Module):
         """The trunk's parts in the order in which training releases them: the last first."""
 
     @abstractmethod
+    def features(self, image: Tensor) -> Tensor:
+        """Phi of search crops (B, C, ., .)."""
+
+    @abstractmethod
+    def answer(self, template: Template, features: Tensor) -> Proposals:
+        """Find the templates in features (B of each, or one template)."""
+
     def propose(self, template: Template, image: Tensor) -> Proposals:
         """Find the templates in search crops (B crops and B templates, or one template)."""
+        return self.answer(template, self.features(image))
 
-    def forward(self, template_image: Tensor, search_image: Tensor) -> Proposals:
-        """Both in one call, as training and DistributedDataParallel need it."""
-        return self.propose(self.learn(template_image), search_image)
+    def forward(self, template_image: Tensor, search_image: Tensor, others: int = 0) -> Proposals:
+        """Both in one call, as training and DistributedDataParallel need it.
+
+        Args:
+            template_image: (B, 3, T, T).
+            search_image: (B, 3, S, S).
+            others: how many other templates of the batch to look for in every search crop, too; the
+                answers follow in the order of :func:`with_others`.
+        """
+        template, features = self.learn(template_image), self.features(search_image)
+        if not others:
+            return self.answer(template, features)
+        template = Template(*(with_others(part, others) for part in template))
+        repeated = features.repeat(others + 1, 1, 1, 1)
+        return self.answer(template, repeated)._replace(embedding=features)

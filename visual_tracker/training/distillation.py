@@ -67,30 +67,38 @@ class Distillation(nn.Module):
         return cls(NanoTrackTeacher(Path(recipe.teacher)), recipe)
 
     def forward(self, batch: dict[str, Tensor], proposals: Proposals) -> Tensor:
-        """The loss of a batch; negative pairs count for the features alone.
+        """The loss of a batch.
+
+        Features count in all pairs, boxes where a template meets its own target, probability and
+        response there and, with a weight of their own, where it meets another's.
 
         Args:
             batch: of template (B, 3, 129, 129), search (B, 3, 257, 257) and box (B, 4).
-            proposals: ours, logits (B, 2, 1, 15, 15), embedding (B, 96, 17, 17).
+            proposals: ours, logits (N, 2, 1, 15, 15), embedding (B, 96, 17, 17); N is a multiple
+                of B if other templates were looked for, too.
         """
-        lesson = self._lesson(batch, proposals.embedding.device)
-        recipe, positive = self._recipe, batch["box"][:, 2] > 0
+        pairs, count = len(batch["box"]), len(proposals.logits)
+        lesson = self._lesson(batch, proposals.embedding.device, count // pairs - 1)
+        recipe, own = self._recipe, batch["box"][:, 2] > 0
+        positive = functional.pad(own, (0, count - pairs))
         margin = (proposals.logits[:, 1] - proposals.logits[:, 0]).float()[:, 0]
         theirs = lesson.logits.float()
-        each = (
-            recipe.teacher_scores * self._scores(margin, theirs)
-            + recipe.teacher_response * self._response(margin, theirs)
-            + recipe.teacher_boxes * self._boxes(proposals.deltas[:, :, 0].float(), lesson)
+        places = recipe.teacher_scores * self._scores(margin, theirs)
+        places = places + recipe.teacher_response * self._response(margin, theirs)
+        boxes = self._boxes(proposals.deltas[:, :, 0].float(), lesson)
+        return (
+            recipe.teacher_features * self._features(proposals.embedding, lesson.features)
+            + recipe.teacher_boxes * mean_of_chosen(boxes, positive)
+            + mean_of_chosen(places, positive)
+            + recipe.teacher_others * mean_of_chosen(places, ~positive)
         )
-        features = self._features(proposals.embedding, lesson.features)
-        return recipe.teacher_features * features + mean_of_chosen(each, positive)
 
-    def _lesson(self, batch: dict[str, Tensor], device: torch.device) -> Lesson:
+    def _lesson(self, batch: dict[str, Tensor], device: torch.device, others: int = 0) -> Lesson:
         template, search = (
             batch[name][:, :, 1 : 1 + size, 1 : 1 + size]
             for name, size in (("template", TEMPLATE_SIZE), ("search", SEARCH_SIZE))
         )
-        lesson: Lesson = self._teacher[0].to(device)(template, search)
+        lesson: Lesson = self._teacher[0].to(device)(template, search, others)
         return lesson
 
     def _features(self, embedding: Tensor, features: Tensor) -> Tensor:

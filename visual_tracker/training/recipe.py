@@ -66,6 +66,14 @@ class Recipe(Parameters):
         2.0, "Softens both responses before they are compared.", minimum=0.1
     )
     teacher_boxes: float = parameter(1.0, "Weight of the teacher's boxes.", minimum=0.0)
+    teacher_others: float = parameter(
+        0.0, "Weight of its probability and response where the template is of another object.",
+        minimum=0.0,
+    )  # fmt: skip
+    others: int = parameter(
+        0, "Other templates of the batch that a teacher looks for in each search crop, too.",
+        minimum=0,
+    )  # fmt: skip
 
     video_share: float = parameter(
         0.5, "Share of positive pairs from videos.", minimum=0.0, maximum=1.0

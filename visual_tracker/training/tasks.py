@@ -37,6 +37,10 @@ class Task(ABC):
     def targets(self) -> Targets:
         """What turns boxes into labels."""
 
+    def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
+        """What the network is called with in training."""
+        return batch["template"], batch["search"]
+
     @abstractmethod
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
         """Loss of the network's outputs."""
@@ -68,11 +72,16 @@ class SiamRpnTask(Task):
             return EllipseTargets(self.geometry)
         return AnchorTargets(self.geometry, self.recipe)
 
+    def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
+        """Crops, and how many other templates a teacher will look for, too."""
+        others = self.recipe.others if isinstance(self.extra, Distillation) else 0
+        return batch["template"], batch["search"], others
+
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
-        """Cross-entropy and smooth L1."""
-        losses = siamrpn_loss(
-            outputs.logits, outputs.deltas, batch["labels"], batch["deltas"], self.recipe, generator
-        )
+        """Cross-entropy and smooth L1 of the pairs, and what a teacher adds."""
+        labels = batch["labels"]
+        logits, deltas = outputs.logits[: len(labels)], outputs.deltas[: len(labels)]
+        losses = siamrpn_loss(logits, deltas, labels, batch["deltas"], self.recipe, generator)
         if not isinstance(self.extra, Distillation):
             return losses
         distillation = self.extra(batch, outputs)

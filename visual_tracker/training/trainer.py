@@ -204,7 +204,7 @@ class Trainer:
         for _ in range(self.recipe.accumulate):
             batch = self._to_device(next(batches))
             with self._autocast():
-                outputs = self._wrapped(batch["template"], batch["search"])
+                outputs = self._wrapped(*self.task.inputs(batch))
                 losses = self.task.loss(outputs, batch, generator)
             self._scaler.scale(losses.total / self.recipe.accumulate).backward()
             sums += [float(part.detach()) / self.recipe.accumulate for part in losses]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from visual_tracker.models.correlation import center_window, depthwise_correlation
+from visual_tracker.models.siamrpn import with_others
 from visual_tracker.models.weights import WeightsError
 
 TEMPLATE_SIZE = 127
@@ -61,8 +62,9 @@ class Lesson(NamedTuple):
 
     Attributes:
         features: of the search crops, (B, 96, 16, 16); cell i lies on pixel 16 i of the crop.
-        logits: target minus background, (B, 15, 15), stride 16 around the crop's centre.
-        boxes: of each cell, (B, 4, 15, 15): centre x, centre y from the crop's centre, width,
+        logits: target minus background, (N, 15, 15), stride 16 around the crop's centre; N is B, or
+            more where other templates were looked for, too.
+        boxes: of each cell, (N, 4, 15, 15): centre x, centre y from the crop's centre, width,
             height; crop pixels.
     """
 
@@ -237,15 +239,18 @@ class NanoTrackTeacher(nn.Module):
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
-    def forward(self, template: Tensor, search: Tensor) -> Lesson:
+    def forward(self, template: Tensor, search: Tensor, others: int = 0) -> Lesson:
         """Look at pairs.
 
         Args:
             template: (B, 3, 127, 127) BGR in 0..255.
             search: (B, 3, 255, 255) BGR in 0..255.
+            others: how many other templates of the batch to look for, too; see
+                :func:`visual_tracker.models.siamrpn.with_others`.
         """
         features = self.backbone(search)
-        logits, sides = self.ban_head(self.backbone(template), features)
+        templates = with_others(self.backbone(template), others)
+        logits, sides = self.ban_head(templates, features.repeat(others + 1, 1, 1, 1))
         return Lesson(features, logits[:, 1] - logits[:, 0], _boxes(sides))
 
 
