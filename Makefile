@@ -50,6 +50,15 @@ TARGETS_ARGS =
 RELEASE =
 NODE_ARGS =
 
+# Options of "make weights": about 2.5 hours on two idle cores.
+RUNS = runs/seed-$(SEED)
+SEED = 0
+TRAINING_DATA = ../shared/data/training
+TEACHER = ../shared/data/teachers/nanotrackv3.safetensors
+# PyTorch's threads wait without spinning, and glibc keeps the memory that each step takes anew.
+TRAIN = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 \
+	$(BIN)/visual-tracker train --data '$(TRAINING_DATA)' --exclude '$(DATASET)' --image-memory 2.5
+
 # Options of "make test".
 PYTEST_ARGS ?=
 
@@ -105,6 +114,21 @@ ablation: setup ## Compare variants of mdnet and adnet over SEEDS seeds (DATASET
 		--tracker attention=mdnet --set attention.attention=true \
 		--tracker vital=mdnet --set vital.adversarial=true \
 		--tracker adnet --tracker adnet_fast
+
+# Each run goes on from its checkpoint; dev/package_weights.py ships what comes out.
+.PHONY: weights
+weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA, TEACHER, DATASET)
+	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-1.recipe --set seed=$(SEED) \
+		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-1'
+	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-2.recipe --set seed=$(SEED) \
+		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-2' \
+		--initial '$(RUNS)/siamrpn-lite-1/weights.safetensors'
+	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' \
+		--weights '$(RUNS)/siamrpn-lite-2/weights.safetensors'
+	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \
+		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-2/weights.safetensors'
+	$(TRAIN) mdnet --set seed=$(SEED) --threads 1 --output '$(RUNS)/mdnet-lite'
+	$(TRAIN) adnet --stage supervised --set seed=$(SEED) --threads 1 --output '$(RUNS)/adnet-lite'
 
 .PHONY: benchmark
 benchmark: setup ## Measure trackers and node, write README's tables (FULL, SPEED_ARGS, NODE_ARGS, RELEASE)

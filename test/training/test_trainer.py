@@ -28,6 +28,7 @@ from visual_tracker.training.tasks import SiamRpnTask  # noqa: E402
 from visual_tracker.training.trainer import Machine, Trainer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "dev" / "recipes"
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +139,36 @@ def test_release_steps() -> None:
 
 
 def test_recipe_options_are_read_and_refused() -> None:
-    assert read_recipe(("steps=7", "decay=log")) == Recipe(steps=7, decay="log")
+    expected = Recipe(steps=7, decay="log")
+    assert read_recipe(Recipe, None, ("steps=7", "decay=log")) == expected
     with pytest.raises(ParameterError, match="no parameter 'step'"):
-        read_recipe(("step=7",))
+        read_recipe(Recipe, None, ("step=7",))
     with pytest.raises(ParameterError, match="write --set NAME=VALUE"):
-        read_recipe(("steps",))
+        read_recipe(Recipe, None, ("steps",))
+
+
+def test_a_recipe_file_is_read_and_settings_go_over_it(tmp_path: Path) -> None:
+    path = tmp_path / "short.recipe"
+    path.write_text("# seven steps\n\nsteps = 7  # as few as that\ndecay=log\nteacher = a=b\n")
+    expected = Recipe(steps=8, decay="log", teacher="a=b")
+    assert read_recipe(Recipe, path, ("steps=8",)) == expected
+    for text, message in (
+        ("steps 7", "NAME=VALUE"),
+        ("step = 7", "there is no parameter 'step'; did you mean 'steps'"),
+        ("steps = many", "steps"),
+        ("steps = 0", "steps"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ParameterError, match=message):
+            read_recipe(Recipe, path, ())
+    path.write_bytes(bytes(range(128, 256)))
+    with pytest.raises(ParameterError, match=r"short.recipe is not text"):
+        read_recipe(Recipe, path, ())
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.recipe")), ids=lambda path: path.stem)
+def test_the_recipes_of_the_shipped_weights_can_be_read(path: Path) -> None:
+    assert read_recipe(Recipe, path, ()) != Recipe()
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -52,6 +54,20 @@ def parse_settings(parameters: type[Parameters], settings: tuple[str, ...]) -> d
             raise ParameterError(f"cannot read --set {setting!r}; write --set NAME=VALUE")
         values[name] = parameters.spec(name).parse(text)
     return values
+
+
+def read_settings_file(path: Path) -> tuple[str, ...]:
+    """The settings of a file: NAME=VALUE, one a line; what follows a # is a comment.
+
+    Raises:
+        ParameterError: if the file is no text.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError:
+        raise ParameterError(f"{path} is not text; write NAME=VALUE, one a line") from None
+    settings = (re.sub(r"\s*=\s*", "=", line.partition("#")[0].strip(), count=1) for line in lines)
+    return tuple(setting for setting in settings if setting)
 
 
 def tracker_from_options(tracker: str, device: str, settings: tuple[str, ...]) -> Tracker:

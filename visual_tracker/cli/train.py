@@ -6,19 +6,16 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from visual_tracker.cli.options import parse_settings
+from visual_tracker.cli.options import parse_settings, read_settings_file
 from visual_tracker.models.weights import WeightsError
-from visual_tracker.parameters import Parameters
+from visual_tracker.parameters import Parameters, ParametersT
 from visual_tracker.sources import SourceError
 from visual_tracker.trackers import TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import resolve_device
-
-if TYPE_CHECKING:
-    from visual_tracker.training.recipe import Recipe
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,8 +45,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option("--initial", type=_FILE, help="Weights to start from instead of ImageNet's.")
 @click.option(
+    "--recipe", "recipe_file", type=_FILE,
+    help="File of settings, NAME=VALUE one a line (docs/training.md lists them).",
+)  # fmt: skip
+@click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE",
-    help="Change a setting of the recipe; repeat for more (docs/training.md lists them).",
+    help="Change a setting, over those of --recipe; repeat for more.",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
@@ -72,6 +73,7 @@ def command(
     excluded: tuple[Path, ...],
     output: Path,
     initial: Path | None,
+    recipe_file: Path | None,
     settings: tuple[str, ...],
     device: str,
     sampler: str,
@@ -104,6 +106,7 @@ def command(
         from visual_tracker.training.bookkeeping import CheckpointError
         from visual_tracker.training.exclusions import Exclusions
         from visual_tracker.training.images import ImageStore
+        from visual_tracker.training.recipe import Recipe
         from visual_tracker.training.trainer import Machine
     except ImportError as error:
         raise TrackerUnavailableError(
@@ -122,7 +125,7 @@ def command(
                 kind,
                 network,
                 collection,
-                read_recipe(settings),
+                read_recipe(Recipe, recipe_file, settings),
                 output,
                 machine,
                 budget,
@@ -132,7 +135,7 @@ def command(
             )
         else:
             recipe_class, prepare, save = _frozen_trunk(kind, stage)
-            recipe = recipe_class.from_mapping(parse_settings(recipe_class, settings))
+            recipe = read_recipe(recipe_class, recipe_file, settings)
             images = ImageStore(budget, exclusions.shows)
             machine = Machine(resolve_device(device))
             training = prepare(network, collection, recipe, output, machine.device, images, initial)
@@ -160,12 +163,13 @@ def _frozen_trunk(
     return AdnetRecipe, partial(adnet.prepare, stage), adnet.save_weights
 
 
-def read_recipe(settings: tuple[str, ...]) -> Recipe:
-    """Read `--set NAME=VALUE` options over the recipe's defaults.
+def read_recipe(
+    recipe_class: type[ParametersT], path: Path | None, settings: tuple[str, ...]
+) -> ParametersT:
+    """Read `--set NAME=VALUE` options over a file's settings over the recipe's defaults.
 
     Raises:
-        ParameterError: if a setting is malformed, unknown or out of range.
+        ParameterError: if the file or a setting is malformed, unknown or out of range.
     """
-    from visual_tracker.training.recipe import Recipe
-
-    return Recipe.from_mapping(parse_settings(Recipe, settings))
+    given = read_settings_file(path) if path is not None else ()
+    return recipe_class.from_mapping(parse_settings(recipe_class, given + settings))
