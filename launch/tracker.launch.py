@@ -36,6 +36,12 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
     DeclareLaunchArgument(
+        "cameras",
+        default_value="",
+        description="Namespaces of several cameras, by spaces: a node for each, in one process; "
+        "give image without a leading slash then, as each camera has its own.",
+    ),
+    DeclareLaunchArgument(
         "debug_image",
         default_value="false",
         choices=["true", "false"],
@@ -53,26 +59,31 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     overrides = {
         name: argument(name) for name in ("tracker", "device", "image_transport") if argument(name)
     }
+    namespace, cameras = argument("namespace"), argument("cameras").split()
+    places = [f"{namespace}/{camera}".lstrip("/") for camera in cameras] or [namespace]
     nodes = [
         Node(
             package="visual_tracker",
             executable="tracker_node",
             name="tracker_node",
-            namespace=argument("namespace"),
+            # several cameras say where they are themselves: one process has one __ns
+            namespace="" if cameras else namespace,
+            arguments=places if cameras else [],
             parameters=[argument("params_file"), *([overrides] if overrides else [])],
             remappings=[("image", argument("image"))],
             output="screen",
         )
     ]
     if argument("debug_image") == "true":
-        nodes.append(
+        nodes += [
             Node(
                 package="rqt_image_view",
                 executable="rqt_image_view",
-                namespace=argument("namespace"),
+                namespace=place,
                 arguments=["tracker_node/debug_image"],
             )
-        )
+            for place in places
+        ]
     return nodes
 
 

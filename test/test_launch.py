@@ -133,6 +133,18 @@ def test_viewer_only_if_asked_for() -> None:
     assert len(tracker_nodes(image="/cam", debug_image="true")) == 2
 
 
+def test_several_cameras_are_nodes_of_one_process() -> None:
+    node, *viewers = tracker_nodes(
+        image="image_raw", cameras="front rear", namespace="robot", debug_image="true"
+    )
+    assert node.arguments == ["robot/front", "robot/rear"]
+    assert node.namespace == ""  # it would be that of both
+    assert node.remappings == [("image", "image_raw")]
+    assert [viewer.namespace for viewer in viewers] == ["robot/front", "robot/rear"]
+    (alone,) = tracker_nodes(image="/cam", namespace="robot")
+    assert (alone.arguments, alone.namespace) == ([], "robot")
+
+
 def test_dds_profile_is_set_unless_the_user_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     (profile,) = actions("tracker.launch.py", "SetEnvironmentVariable")
     name, path = profile.positional

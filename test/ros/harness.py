@@ -76,10 +76,18 @@ class NodeProcess:
 
 
 class Peer:
-    """A camera and a client of the tracker's node."""
+    """A camera and a client of the tracker's node.
 
-    def __init__(self) -> None:
-        self.node = Node("peer")
+    Args:
+        namespace: of the node, if it has one, like "/front".
+    """
+
+    def __init__(self, namespace: str = "") -> None:
+        names = ("image", "detections", "target_states", "init_target")
+        own = [n if n == "image" else f"{NODE}/{n}" for n in names]
+        rules = [f"{name}:={namespace}/{name.lstrip('/')}" for name in own] if namespace else []
+        remappings = [word for rule in rules for word in ("-r", rule)]
+        self.node = Node("peer", cli_args=["--ros-args", *remappings] if remappings else None)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._publishers: dict[tuple[str, str], Any] = {}

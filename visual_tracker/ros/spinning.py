@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError
+from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -23,27 +24,36 @@ _SWITCH_INTERVAL = 0.0005
 
 
 def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = None) -> None:
-    """Spin a node until it is interrupted, and leave ROS shut down.
+    """Spin a node until it is interrupted; see :func:`run_all`."""
+    run_all([make_node], start)
+
+
+def run_all(
+    makers: Sequence[Callable[[], NodeT]], start: Callable[[NodeT], None] | None = None
+) -> None:
+    """Spin nodes in one executor until they are interrupted, and leave ROS shut down.
 
     Args:
-        make_node: makes the node; rclpy.init has been called.
-        start: called once the node is in its executor.
+        makers: each makes a node; rclpy.init has been called.
+        start: called with each node once all are in the executor.
 
     Raises:
         SystemExit: with code 2, after one line on stderr, if the user's input is wrong.
     """
     try:
-        node = make_node()
-    except (ParameterError, SourceError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        nodes = [make_node() for make_node in makers]
+    except (InvalidNamespaceException, ParameterError, SourceError) as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         rclpy.try_shutdown()
         raise SystemExit(2) from None
     sys.setswitchinterval(_SWITCH_INTERVAL)
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    for node in nodes:
+        executor.add_node(node)
     try:
-        if start is not None:
-            start(node)
+        for node in nodes:
+            if start is not None:
+                start(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -54,6 +64,7 @@ def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = 
     finally:
         # a second Ctrl-C, or a launch system that repeats its signal, must not cut this short
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        node.destroy_node()
+        for node in nodes:
+            node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future as WorkerFuture
+from functools import partial
 from typing import Any
 
 import rclpy
@@ -29,7 +30,7 @@ from visual_tracker.ros import conversions, diagnostics
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import explain_silence, image_qos
-from visual_tracker.ros.spinning import run
+from visual_tracker.ros.spinning import run, run_all
 from visual_tracker.session import (
     REFUSALS,
     FrameResult,
@@ -382,9 +383,19 @@ def _autostart(node: TrackerNode) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Entry point of `ros2 run visual_tracker tracker_node`."""
+    """Entry point of `ros2 run visual_tracker tracker_node [NAMESPACE ...]`.
+
+    Each namespace gets a node of its own, for a camera of its own, in this one process: trackers
+    that run the same network share it.
+    """
+    namespaces = rclpy.utilities.remove_ros_args(args)[1:]
     rclpy.init(args=args)
-    run(TrackerNode, _autostart)
+    if not namespaces:
+        run(TrackerNode, _autostart)
+        return
+    run_all(
+        [partial(TrackerNode, namespace=name) for name in dict.fromkeys(namespaces)], _autostart
+    )
 
 
 if __name__ == "__main__":
