@@ -111,6 +111,7 @@ def test_the_command_line_tracks_without_ros(square_video: Path, tmp_path: Path)
 def test_the_library_imports_without_the_libraries_of_training_and_deep_learning() -> None:
     code = """
 import visual_tracker, visual_tracker.cli.track, visual_tracker.session
+import visual_tracker.evaluation.datasets
 print([name for name in ("torch", "matplotlib", "scipy", "joblib") if name in sys.modules])
 """
     run = python(code)

@@ -382,8 +382,18 @@ def test_videos_of_the_training_data_without_tiny_boxes(tmp_path: Path) -> None:
     assert sequence.visible.all()
 
 
-def test_a_malformed_annotation_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "annotations.json").write_text('{"images": []}')
+def test_videos_may_number_their_frames_and_leave_boxes_out(tmp_path: Path) -> None:
+    frames = [["1.png", [1, 2, 30, 40], 0], ["2.png", None, 5], ["3.png", [2, 2, 30, 40], 10]]
+    videos = [{"name": "a", "frames": frames}, {"name": "short", "frames": frames[:2]}]
+    (tmp_path / "annotations.json").write_text(json.dumps({"videos": videos}))
+    (sequence,) = read_dataset(tmp_path)
+    assert [file.name for file in sequence.frames.files] == ["1.png", "3.png"]
+    np.testing.assert_array_equal(sequence.truth, [[1, 2, 30, 40], [2, 2, 30, 40]])
+
+
+@pytest.mark.parametrize("text", ["{", '{"images": []}', "[]", '{"videos": [{"name": "a"}]}'])
+def test_a_malformed_annotation_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "annotations.json").write_text(text)
     with pytest.raises(DatasetError, match=r"annotations\.json is not in the form"):
         read_dataset(tmp_path)
 

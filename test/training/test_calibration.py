@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from test.trackers.known_response import ExactMatcher
+from visual_tracker.annotations import Collection, DataError, Track, View
 from visual_tracker.boxes import Box
+from visual_tracker.evaluation.datasets.videos import sequence_of
 from visual_tracker.trackers.confidence import Evidence
 from visual_tracker.trackers.dasiamrpn import Choice, DaSiamRpnParameters
 from visual_tracker.training.calibration import (
@@ -24,10 +26,8 @@ from visual_tracker.training.calibration import (
     make_cases,
     reliability,
     sample_weights,
-    sequence_of,
     weighted_quantile,
 )
-from visual_tracker.training.data import Collection, DataError, Track, View
 from visual_tracker.training.recipe import Recipe
 
 

@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 from test.training.factories import write_native
+from visual_tracker.annotations import DataError
 from visual_tracker.boxes import Box
-from visual_tracker.training.data import DataError, read_collection
+from visual_tracker.training.data import read_collection
 
 
 def test_our_own_format(tmp_path: Path) -> None:

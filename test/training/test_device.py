@@ -18,11 +18,12 @@ from test.training.factories import (  # noqa: E402
     textured,
     write_native,
 )
+from visual_tracker.annotations import DataError  # noqa: E402
 from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.crops import CropFrame, take_crop  # noqa: E402
 from visual_tracker.training import augment, device_looks, run  # noqa: E402
 from visual_tracker.training.augment import Look, motion_kernel  # noqa: E402
-from visual_tracker.training.data import DataError, read_collection  # noqa: E402
+from visual_tracker.training.data import read_collection  # noqa: E402
 from visual_tracker.training.device import (  # noqa: E402
     DeviceImages,
     DeviceMaker,

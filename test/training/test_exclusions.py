@@ -14,11 +14,12 @@ from click.testing import CliRunner
 pytest.importorskip("torch")
 
 from test.training.factories import TinySiamRpn, textured, write_native
+from visual_tracker.annotations import Collection, DataError, Still, Track, View
 from visual_tracker.boxes import Box
 from visual_tracker.cli import main
 from visual_tracker.training import exclusions as room
 from visual_tracker.training import run
-from visual_tracker.training.data import Collection, DataError, Still, Track, View, read_collection
+from visual_tracker.training.data import read_collection
 from visual_tracker.training.exclusions import (
     OTB_100,
     Exclusions,

@@ -15,17 +15,10 @@ pytest.importorskip("torch")
 from safetensors.numpy import save_file
 
 from test.training.factories import TINY, plain_recipe, textured, write_native
+from visual_tracker.annotations import Collection, DataError, Still, Track, View
 from visual_tracker.boxes import Box
 from visual_tracker.cli import main
-from visual_tracker.training.data import (
-    Collection,
-    DataError,
-    Still,
-    Track,
-    View,
-    read_collection,
-    read_got10k,
-)
+from visual_tracker.training.data import read_collection, read_got10k
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.packing import PackSettings, PackWriter
 from visual_tracker.training.packs import PackReader, read_pack

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from visual_tracker.annotations import Still, Track, View
 from visual_tracker.boxes import Box
-from visual_tracker.training.data import Still, Track, View
 from visual_tracker.training.pairs import PairSampler, part_of, split_tracks
 from visual_tracker.training.recipe import Recipe
 

@@ -11,12 +11,13 @@ import pytest
 pytest.importorskip("torch")
 
 from test.training.factories import TINY, plain_recipe, write_native
+from visual_tracker.annotations import View
 from visual_tracker.boxes import Box
 from visual_tracker.crops import take_crop
 from visual_tracker.models.anchors import anchor_grid, decode
 from visual_tracker.models.geometry import LITE, LITE_RPN
 from visual_tracker.training import augment
-from visual_tracker.training.data import View, read_collection
+from visual_tracker.training.data import read_collection
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import make_sampler
 from visual_tracker.training.plans import (

@@ -20,15 +20,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from visual_tracker.annotations import Collection, DataError, Track
 from visual_tracker.boxes import Box
 from visual_tracker.evaluation import longterm_cases, occlusions
+from visual_tracker.evaluation.datasets.videos import sequence_of
 from visual_tracker.evaluation.sequences import FileFrames, Sequence
 from visual_tracker.images import Image
 from visual_tracker.models.matchers import respond_to
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds, digest
 from visual_tracker.trackers.dasiamrpn import Choice, DaSiamRpnParameters, DaSiamRpnTracker
-from visual_tracker.training.data import Collection, DataError, Track
 from visual_tracker.training.pairs import matches, split_tracks
 from visual_tracker.training.recipe import Recipe, names
 
@@ -145,14 +146,6 @@ def make_cases(collection: Collection, recipe: Recipe, others: int, seed: int = 
         for cases in (spliced, viewed, covered)
         for sequence, (_, is_held_out) in zip(cases, usable, strict=True)
     ]
-
-
-def sequence_of(track: Track) -> Sequence:
-    """A training video as a sequence; frames without a usable box are left out."""
-    views = [view for _, view in track.frames]
-    truth = np.array([view.box.xywh for view in views], dtype=np.float64)
-    frames = FileFrames(tuple(view.path for view in views))
-    return Sequence(track.name, frames, truth, np.ones(len(views), bool))
 
 
 def collect(make_tracker: Callable[[], GuidedTracker], cases: Iterable[Case]) -> list[Witness]:

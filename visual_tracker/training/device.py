@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from visual_tracker.annotations import DataError
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.training import device_looks
 from visual_tracker.training.augment import Look, longest_blur
-from visual_tracker.training.data import DataError
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import PairSampler
 from visual_tracker.training.plans import Layer, Plan, Planner

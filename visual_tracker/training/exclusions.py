@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from visual_tracker.annotations import Collection, DataError, Still, Track
 from visual_tracker.images import Image
 from visual_tracker.sources import IMAGE_SUFFIXES
-from visual_tracker.training.data import Collection, DataError, Still, Track
 
 log = logging.getLogger(__name__)
 

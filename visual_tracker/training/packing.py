@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from safetensors.numpy import save_file
 
+from visual_tracker.annotations import MIN_SIDE, Collection, DataError, View
 from visual_tracker.boxes import Box
 from visual_tracker.crops import context_side
 from visual_tracker.images import Image
-from visual_tracker.training.data import MIN_SIDE, Collection, DataError, View
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.packs import ANNOTATIONS, JPEG, STARTS, SUFFIX
 

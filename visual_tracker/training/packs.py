@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from visual_tracker.annotations import Collection, DataError, read_document
 from visual_tracker.images import Image
-from visual_tracker.training.data import Collection, DataError, read_document
 
 #: how a pack's file name ends
 SUFFIX = ".safetensors"

@@ -13,8 +13,8 @@ from fnmatch import fnmatch
 
 import numpy as np
 
+from visual_tracker.annotations import Collection, DataError, Still, Track, View
 from visual_tracker.boxes import Box
-from visual_tracker.training.data import Collection, DataError, Still, Track, View
 from visual_tracker.training.recipe import Recipe, names
 
 #: draws before a wish for another object is given up

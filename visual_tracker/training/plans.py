@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from visual_tracker.annotations import View
 from visual_tracker.boxes import Box
 from visual_tracker.crops import AffineFrame, CropFrame, context_side
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.training import augment
 from visual_tracker.training.augment import Look
-from visual_tracker.training.data import View
 from visual_tracker.training.pairs import Pair, PairSampler
 from visual_tracker.training.recipe import Recipe
 

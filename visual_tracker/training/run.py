@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from visual_tracker.annotations import Collection, DataError
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0, load_imagenet_state
 from visual_tracker.models.networks import create_network
-from visual_tracker.training.data import Collection, DataError, read_collection
+from visual_tracker.training.data import read_collection
 from visual_tracker.training.device import DeviceImages, DeviceMaker, DeviceMemoryError
 from visual_tracker.training.exclusions import Exclusions, leave_out
 from visual_tracker.training.images import ImageStore

@@ -16,6 +16,7 @@ from torch import nn  # noqa: E402
 from test.training.factories import write_native  # noqa: E402
 from visual_tracker.adnet.episode import drawn_by, most_probable  # noqa: E402
 from visual_tracker.adnet.labels import label_boxes  # noqa: E402
+from visual_tracker.annotations import Collection, DataError  # noqa: E402
 from visual_tracker.cli.train import command  # noqa: E402
 from visual_tracker.models.adnet import PolicyHead, PolicyNetwork, with_context  # noqa: E402
 from visual_tracker.models.efficientnet_lite import PretrainedError  # noqa: E402
@@ -31,7 +32,7 @@ from visual_tracker.training.adnet.scenes import SceneMaker  # noqa: E402
 from visual_tracker.training.adnet.supervised import SupervisedStage  # noqa: E402
 from visual_tracker.training.adnet.trainer import PolicyTrainer, rate_factor  # noqa: E402
 from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E402
-from visual_tracker.training.data import Collection, DataError, read_collection  # noqa: E402
+from visual_tracker.training.data import read_collection  # noqa: E402
 from visual_tracker.training.images import ImageStore  # noqa: E402
 from visual_tracker.training.run import WEIGHTS  # noqa: E402
 

@@ -15,13 +15,13 @@ torch = pytest.importorskip("torch")
 
 from test.mdnet.small import SmallFeatures  # noqa: E402
 from test.training.factories import write_native  # noqa: E402
+from visual_tracker.annotations import Track, View  # noqa: E402
 from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.cli.train import command  # noqa: E402
 from visual_tracker.models.mdnet import MdNet  # noqa: E402
 from visual_tracker.models.mdnet_release import load_mdnet  # noqa: E402
 from visual_tracker.models.networks import create_network  # noqa: E402
 from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E402
-from visual_tracker.training.data import Track, View  # noqa: E402
 from visual_tracker.training.images import ImageStore  # noqa: E402
 from visual_tracker.training.mdnet.domains import Domain, DomainSampler, map_domain  # noqa: E402
 from visual_tracker.training.mdnet.recipe import MdNetRecipe  # noqa: E402

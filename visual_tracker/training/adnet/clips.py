@@ -18,13 +18,13 @@ from visual_tracker.adnet.actions import IntArray
 from visual_tracker.adnet.episode import Choice, run_episode
 from visual_tracker.adnet.history import empty_histories, encode_histories
 from visual_tracker.adnet.regions import region_around
+from visual_tracker.annotations import DataError, Track
 from visual_tracker.boxes import BoxArray, overlaps
 from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image, size_of
 from visual_tracker.models.adnet import PolicyNetwork
 from visual_tracker.models.policy_regions import EncodedRegion
 from visual_tracker.training.adnet.recipe import AdnetRecipe
-from visual_tracker.training.data import DataError, Track
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import matches
 

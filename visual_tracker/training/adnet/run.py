@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from visual_tracker.annotations import Collection, Still, Track
 from visual_tracker.models.adnet import LiteAdnet, PolicyNetwork, VggAdnet
 from visual_tracker.models.efficientnet_lite import PretrainedError, load_imagenet_state
 from visual_tracker.models.loading import load_weights
@@ -20,7 +21,6 @@ from visual_tracker.training.adnet.reinforce import ReinforceStage
 from visual_tracker.training.adnet.scenes import SceneMaker
 from visual_tracker.training.adnet.supervised import SupervisedStage
 from visual_tracker.training.adnet.trainer import PolicyTrainer, Stage
-from visual_tracker.training.data import Collection, Still, Track
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import split_tracks
 from visual_tracker.training.recipe import Recipe, names

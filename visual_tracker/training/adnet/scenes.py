@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visual_tracker.adnet.regions import boxes_in, region_around
+from visual_tracker.annotations import DataError, Still, Track, View
 from visual_tracker.boxes import BoxArray
 from visual_tracker.crops import channel_mean, take_crop
 from visual_tracker.images import Image
 from visual_tracker.training import augment
 from visual_tracker.training.adnet.recipe import AdnetRecipe
-from visual_tracker.training.data import DataError, Still, Track, View
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import PairSampler
 from visual_tracker.training.recipe import Recipe

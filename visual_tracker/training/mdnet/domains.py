@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from visual_tracker.annotations import Track, View
 from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.crops import CropFrame, channel_mean, take_crop
 from visual_tracker.images import Image
 from visual_tracker.mdnet.sampling import FIRST_NEGATIVE_IOU, TrainingBoxes
 from visual_tracker.models.mdnet import RegionFeatures
 from visual_tracker.online.bank import Samples
-from visual_tracker.training.data import Track, View
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.mdnet.recipe import MdNetRecipe
 

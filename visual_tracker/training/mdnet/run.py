@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from visual_tracker.annotations import Collection, DataError
 from visual_tracker.models.efficientnet_lite import load_imagenet_state
 from visual_tracker.models.mdnet import LiteFeatures, MdNet
 from visual_tracker.models.mdnet_release import load_mdnet
 from visual_tracker.models.networks import create_network
-from visual_tracker.training.data import Collection, DataError
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.mdnet.domains import Domain, DomainSampler, map_domain
 from visual_tracker.training.mdnet.recipe import MdNetRecipe
