@@ -13,7 +13,7 @@ safetensors_torch = pytest.importorskip("safetensors.torch")
 from visual_tracker.models import weights  # noqa: E402
 from visual_tracker.models.alexnet import AlexNetSiamRpn  # noqa: E402
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
-from visual_tracker.models.loading import load_weights  # noqa: E402
+from visual_tracker.models.loading import load_weights, write_weights  # noqa: E402
 from visual_tracker.models.networks import create_network  # noqa: E402
 from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
 
@@ -36,14 +36,14 @@ def test_a_released_style_file_loads(tmp_path: Path) -> None:
         assert torch.equal(target.state_dict()[name], value)
 
 
-def test_half_precision_loads_as_single(tmp_path: Path) -> None:
+def test_weights_are_written_in_half_precision_and_loaded_as_single(tmp_path: Path) -> None:
     source, target = LiteSiamFc(8), LiteSiamFc(8)
-    half = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in source.state_dict().items()
-    }
-    safetensors_torch.save_file(half, tmp_path / "w.safetensors")
-    load_weights(target, tmp_path / "w.safetensors")
+    path = tmp_path / "w.safetensors"
+    write_weights(source.state_dict(), path)
+    stored = safetensors_torch.load_file(path)
+    assert {value.dtype for value in stored.values()} == {torch.float16}
+    assert not [name for name in stored if name.endswith("num_batches_tracked")]
+    load_weights(target, path)
     assert target.neck.fine.weight.dtype == torch.float32
     assert torch.equal(target.neck.fine.weight, source.neck.fine.weight.half().float())
 

@@ -102,6 +102,7 @@ def command(
         import torch
 
         from visual_tracker.models.efficientnet_lite import PretrainedError
+        from visual_tracker.models.loading import write_weights
         from visual_tracker.training import run
         from visual_tracker.training.bookkeeping import CheckpointError
         from visual_tracker.training.exclusions import Exclusions
@@ -118,7 +119,6 @@ def command(
         exclusions = Exclusions.read(excluded, cache=output)
         collection = run.read_collections(folders, exclusions)
         budget = int(image_memory * 2**30)
-        save: Callable[[Any, Path], None] = run.save_weights
         if kind in run.TASKS:
             machine = Machine.from_environment(device, workers)
             training = run.prepare(
@@ -134,7 +134,7 @@ def command(
                 sampler,
             )
         else:
-            recipe_class, prepare, save = _frozen_trunk(kind, stage)
+            recipe_class, prepare = _frozen_trunk(kind, stage)
             recipe = read_recipe(recipe_class, recipe_file, settings)
             images = ImageStore(budget, exclusions.shows)
             machine = Machine(resolve_device(device))
@@ -144,23 +144,21 @@ def command(
     training.run()
     machine.leave()
     if machine.rank == 0:
-        save(training, output / run.WEIGHTS)
+        write_weights(training.weights, output / run.WEIGHTS)
         click.echo(f"weights: {output / run.WEIGHTS}")
 
 
-def _frozen_trunk(
-    kind: str, stage: str
-) -> tuple[type[Parameters], Callable[..., Any], Callable[[Any, Path], None]]:
-    """Recipe, `prepare` and `save_weights` of a kind whose trunk is frozen: mdnet or adnet."""
+def _frozen_trunk(kind: str, stage: str) -> tuple[type[Parameters], Callable[..., Any]]:
+    """Recipe and `prepare` of a kind whose trunk is frozen: mdnet or adnet."""
     if kind == "mdnet":
         from visual_tracker.training.mdnet import run as mdnet
         from visual_tracker.training.mdnet.recipe import MdNetRecipe
 
-        return MdNetRecipe, mdnet.prepare, mdnet.save_weights
+        return MdNetRecipe, mdnet.prepare
     from visual_tracker.training.adnet import run as adnet
     from visual_tracker.training.adnet.recipe import AdnetRecipe
 
-    return AdnetRecipe, partial(adnet.prepare, stage), adnet.save_weights
+    return AdnetRecipe, partial(adnet.prepare, stage)
 
 
 def read_recipe(

@@ -1,4 +1,4 @@
-"""Weights from a file into a network; nothing in a file is ever executed."""
+"""Weights from a file into a network, and back; nothing in a file is ever executed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from visual_tracker.models.weights import FOLDER, WeightsError, check_packaged
+
+#: batch norms count their batches under such a name, which no trained network needs
+_COUNTER = "num_batches_tracked"
 
 #: how many names a message lists
 _SHOWN = 3
@@ -42,16 +45,12 @@ def put_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
         WeightsError: if they do not fit.
     """
     own = {
-        name: value
-        for name, value in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        name: value for name, value in network.state_dict().items() if not name.endswith(_COUNTER)
     }
     given = {name: value for name, value in state.items() if name in own}
     wrong = [name for name, value in given.items() if value.shape != own[name].shape]
     missing = [name for name in own if name not in given]
-    strange = [
-        name for name in state if name not in own and not name.endswith("num_batches_tracked")
-    ]
+    strange = [name for name in state if name not in own and not name.endswith(_COUNTER)]
     for kind, names in (("lacks", missing), ("has the unknown", strange), ("misshapes", wrong)):
         if names:
             shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
@@ -60,6 +59,21 @@ def put_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
                 "check the parameter 'network' or give another file"
             )
     network.load_state_dict({name: value.float() for name, value in given.items()}, strict=False)
+
+
+def write_weights(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write a network's tensors as :func:`load_weights` reads them, in half precision.
+
+    Args:
+        state: tensors by name, on any device.
+        path: a safetensors file to write.
+    """
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in state.items()
+        if not name.endswith(_COUNTER)
+    }
+    save_file(tensors, path)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

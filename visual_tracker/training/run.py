@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from visual_tracker.annotations import Collection, DataError
@@ -149,13 +149,3 @@ def _initialize(network: nn.Module, initial: Path | None) -> None:
         log.info("%d of %d tensors taken from %s", len(given), len(own), initial)
     elif isinstance(trunk := getattr(network, "trunk", None), EfficientNetLite0):
         trunk.load_imagenet(load_imagenet_state())
-
-
-def save_weights(trainer: Trainer, path: Path) -> None:
-    """Write the averaged weights in half precision (safetensors)."""
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in trainer.average.items()
-        if not name.endswith("num_batches_tracked")
-    }
-    save_file(tensors, path)

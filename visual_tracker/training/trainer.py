@@ -138,6 +138,11 @@ class Trainer:
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._half == torch.float16)
         self._wrapped: nn.Module = self.network
 
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What the run has learned: the averaged weights."""
+        return self.average
+
     # Parameters -----------------------------------------------------------------------------------
 
     def _parameter_groups(self) -> list[tuple[list[nn.Parameter], float, int]]:

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from visual_tracker.annotations import Collection, Still, Track
 from visual_tracker.models.adnet import LiteAdnet, PolicyNetwork, VggAdnet
@@ -69,12 +68,6 @@ def prepare(
     if trainer.resume():
         log.info("resumed at step %d", trainer.step)
     return trainer
-
-
-def save_weights(trainer: PolicyTrainer, path: Path) -> None:
-    """Write the weights in half precision (safetensors)."""
-    state = trainer.stage.network.state_dict()
-    save_file({name: value.half().cpu().contiguous() for name, value in state.items()}, path)
 
 
 def _initialize(network: PolicyNetwork, stage: str, initial: Path | None) -> None:

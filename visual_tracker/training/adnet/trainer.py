@@ -78,6 +78,11 @@ class PolicyTrainer:
             self._parameters, lr=0.0, weight_decay=self.recipe.weight_decay
         )
 
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What the run has learned, with the frozen layers."""
+        return self.stage.network.state_dict()
+
     def run(self, until: int | None = None, quiet: bool = False) -> None:
         """Train from the present step to the recipe's last one, or to `until`."""
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)

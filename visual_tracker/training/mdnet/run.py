@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from visual_tracker.annotations import Collection, DataError
 from visual_tracker.models.efficientnet_lite import load_imagenet_state
@@ -73,12 +73,6 @@ def prepare(
     if trainer.resume():
         log.info("resumed at cycle %d", trainer.cycle)
     return trainer
-
-
-def save_weights(trainer: DomainTrainer, path: Path) -> None:
-    """Write the network's weights in half precision (safetensors)."""
-    state = trainer.network.state_dict()
-    save_file({name: value.half().contiguous() for name, value in state.items()}, path)
 
 
 def _initialize(network: MdNet, initial: Path | None) -> None:

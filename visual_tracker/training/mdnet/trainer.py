@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from visual_tracker.mdnet.objectives import CrossEntropy
 from visual_tracker.models.mdnet import Classifier, MdNet
@@ -70,6 +70,11 @@ class DomainTrainer:
             weight_decay=recipe.weight_decay,
         )
         self.cycle = 0
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What the run has learned, with the frozen layers."""
+        return self.network.state_dict()
 
     def run(self, until: int | None = None, quiet: bool = False) -> None:
         """Train from the present cycle to the recipe's last one, or to `until`."""
