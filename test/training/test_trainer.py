@@ -15,6 +15,7 @@ from click.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from test.training.factories import TINY, TinySiamRpn, plain_recipe, write_native  # noqa: E402
+from visual_tracker.cli import main  # noqa: E402
 from visual_tracker.cli.train import command, read_recipe  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
 from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E402
@@ -169,6 +170,19 @@ def test_a_recipe_file_is_read_and_settings_go_over_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.recipe")), ids=lambda path: path.stem)
 def test_the_recipes_of_the_shipped_weights_can_be_read(path: Path) -> None:
     assert read_recipe(Recipe, path, ()) != Recipe()
+
+
+@pytest.mark.parametrize("kind", ["adnet", "mdnet"])
+def test_what_one_process_trains_refuses_several(
+    kind: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    output = tmp_path / "out"
+    result = CliRunner().invoke(main, ["train", kind, "--data", str(data), "--output", str(output)])
+    assert result.exit_code == 2
+    assert f"{kind} is trained by one process, but torchrun started 2" in result.output
+    assert f"call 'visual-tracker train {kind}' without torchrun" in result.output
+    assert not output.exists()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,13 @@ import click
 
 from visual_tracker.cli.options import parse_settings, read_settings_file
 from visual_tracker.models.weights import WeightsError
-from visual_tracker.parameters import Parameters, ParametersT
+from visual_tracker.parameters import ParameterError, Parameters, ParametersT
 from visual_tracker.sources import SourceError
 from visual_tracker.trackers import TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import resolve_device
+
+#: kinds whose training cannot share a step among processes
+_ONE_PROCESS = ("adnet", "mdnet")
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -84,8 +88,8 @@ def command(
     """Train the network of KIND on boxed videos and stills.
 
     Interrupt it at any time; the same command goes on from the last checkpoint. Under torchrun it
-    trains on several GPUs (siamrpn, siamfc). mdnet learns from videos alone, with its trunk frozen.
-    adnet learns in two stages, with its trunk frozen.
+    trains on several GPUs (siamrpn, siamfc only). mdnet learns from videos alone, with its trunk
+    frozen. adnet learns in two stages, with its trunk frozen.
 
     \b
     Examples:
@@ -97,6 +101,7 @@ def command(
       visual-tracker train adnet --stage reinforce --initial runs/policy/weights.safetensors \\
           --data ../shared/data/training --output runs/policy-rl
     """
+    _check_processes(kind)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         import torch
@@ -146,6 +151,20 @@ def command(
     if machine.rank == 0:
         write_weights(training.weights, output / run.WEIGHTS)
         click.echo(f"weights: {output / run.WEIGHTS}")
+
+
+def _check_processes(kind: str) -> None:
+    """Refuse several processes where each would train the same run.
+
+    Raises:
+        ParameterError: if torchrun started more than one.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if kind in _ONE_PROCESS and processes > 1:
+        raise ParameterError(
+            f"{kind} is trained by one process, but torchrun started {processes} (WORLD_SIZE); "
+            f"call 'visual-tracker train {kind}' without torchrun"
+        )
 
 
 def _frozen_trunk(kind: str, stage: str) -> tuple[type[Parameters], Callable[..., Any]]:
