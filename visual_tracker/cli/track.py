@@ -46,7 +46,7 @@ def command(
     \b
     Examples:
       visual-tracker track film.mp4 --box 73,36,50,61 --output tracked.mp4
-      visual-tracker track film.mp4 --tracker kcf --set detect_thresh=0.4 --boxes boxes.csv
+      visual-tracker track film.mp4 --tracker csrt --set padding=4 --boxes boxes.csv
       visual-tracker track 0 --show
     """
     chosen = tracker_from_options(tracker, device, settings)
