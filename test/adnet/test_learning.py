@@ -85,7 +85,7 @@ def test_the_loss_by_hand() -> None:
     # of twelve parts two are action 3; the target has three of four
     action = (-math.log(2 / 12) - math.log(1 / 12)) / 2
     confidence = -(math.log(3 / 4) + 2 * math.log(1 / 4)) / 3
-    assert float(loss) == pytest.approx(action + confidence, rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(action + confidence, rel=1e-5)
     np.testing.assert_allclose(scores.detach().numpy(), math.log(3), rtol=1e-5)
     np.testing.assert_allclose(
         PolicyObjective(head).score(negatives.features).detach().numpy(), math.log(3), rtol=1e-5
