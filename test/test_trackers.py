@@ -107,17 +107,26 @@ def test_a_device_that_an_opencv_tracker_has_not_is_refused(device: str) -> None
         create_tracker("mil", device)
 
 
+@pytest.mark.parametrize(
+    ("name", "missing", "advice"),
+    [
+        ("csrt", "TrackerCSRT", "install opencv-contrib-python"),
+        ("kcf", "TrackerKCF", "install opencv-contrib-python"),
+        ("mil", "TrackerMIL", "install opencv-python 4.5.1"),
+        ("nano", "TrackerNano", "install OpenCV 4.7"),
+    ],
+)
 def test_a_tracker_that_this_opencv_lacks_is_listed_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, missing: str, advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(cv2, "TrackerKCF")
-    (info,) = [info for info in available_trackers() if info.name == "kcf"]
+    monkeypatch.delattr(cv2, missing)
+    (info,) = [info for info in available_trackers() if info.name == name]
     assert not info.usable
-    assert "has no TrackerKCF; install opencv-contrib-python" in str(info.unavailable_reason)
+    assert f"has no {missing}; {advice}" in str(info.unavailable_reason)
     with pytest.raises(
-        TrackerUnavailableError, match=r"'kcf' cannot run here: OpenCV .*TrackerKCF"
+        TrackerUnavailableError, match=rf"'{name}' cannot run here: OpenCV .*{missing}"
     ):
-        create_tracker("kcf")
+        create_tracker(name)
 
 
 def test_nano_without_its_files_says_which_parameter_is_missing(tmp_path: Path) -> None:
@@ -185,6 +194,7 @@ class Scripted(OpenCvTracker):
     name: str
     summary = "returns what it is told"
     parameters_class = OpenCvParameters
+    opencv_class = "TrackerMIL"
 
     def __init__(self, *outcomes: tuple[bool, tuple[int, int, int, int]], **parameters: Any):
         self.name = "scripted"  # type: ignore[misc]

@@ -12,13 +12,8 @@ from typing import Any
 
 import cv2
 
-from visual_tracker.parameters import Applies, Parameters, parameter
-from visual_tracker.trackers.opencv import (
-    CONTRIB_ADVICE,
-    OpenCvParameters,
-    OpenCvTracker,
-    missing_from_opencv,
-)
+from visual_tracker.parameters import Applies, parameter
+from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker
 
 
 @dataclass(frozen=True)
@@ -54,11 +49,7 @@ class CsrtTracker(OpenCvTracker):
     name = "csrt"
     summary = "OpenCV CSRT: correlation filter with channel and spatial reliability (CPU)"
     parameters_class = CsrtParameters
-
-    @classmethod
-    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
-        """Say if OpenCV was built without its contrib modules."""
-        return missing_from_opencv("TrackerCSRT", CONTRIB_ADVICE)
+    opencv_class = "TrackerCSRT"
 
     def _create(self) -> Any:
         settings = cv2.TrackerCSRT.Params()

@@ -11,13 +11,8 @@ from typing import Any
 
 import cv2
 
-from visual_tracker.parameters import Applies, Parameters, parameter
-from visual_tracker.trackers.opencv import (
-    CONTRIB_ADVICE,
-    OpenCvParameters,
-    OpenCvTracker,
-    missing_from_opencv,
-)
+from visual_tracker.parameters import Applies, parameter
+from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker
 
 
 @dataclass(frozen=True)
@@ -39,11 +34,7 @@ class KcfTracker(OpenCvTracker):
     name = "kcf"
     summary = "OpenCV KCF: kernelised correlation filter, fast, fixed size (CPU)"
     parameters_class = KcfParameters
-
-    @classmethod
-    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
-        """Say if OpenCV was built without its contrib modules."""
-        return missing_from_opencv("TrackerKCF", CONTRIB_ADVICE)
+    opencv_class = "TrackerKCF"
 
     def _create(self) -> Any:
         settings = cv2.TrackerKCF.Params()

@@ -14,8 +14,8 @@ from typing import Any
 
 import cv2
 
-from visual_tracker.parameters import Applies, Parameters, parameter
-from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, missing_from_opencv
+from visual_tracker.parameters import Applies, parameter
+from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,9 @@ class MilTracker(OpenCvTracker):
     name = "mil"
     summary = "OpenCV MIL: online multiple-instance learning, slow, fixed size (CPU)"
     parameters_class = MilParameters
+    opencv_class = "TrackerMIL"
+    advice = "install opencv-python 4.5.1 or newer, below 5"
     min_side = 5
-
-    @classmethod
-    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
-        """Say if OpenCV has no MIL."""
-        return missing_from_opencv("TrackerMIL", "install opencv-python 4.5.1 or newer, below 5")
 
     def _create(self) -> Any:
         settings = cv2.TrackerMIL.Params()

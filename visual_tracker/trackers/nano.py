@@ -15,7 +15,7 @@ import cv2
 
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
-from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker, missing_from_opencv
+from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class NanoTracker(OpenCvTracker):
     name = "nano"
     summary = "OpenCV TrackerNano: NanoTrack from two ONNX files (CPU)"
     parameters_class = NanoParameters
+    opencv_class = "TrackerNano"
+    advice = "install OpenCV 4.7 or newer, below 5"
 
     def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
         super().__init__(parameters, device)
@@ -46,7 +48,7 @@ class NanoTracker(OpenCvTracker):
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
         """Say if OpenCV is too old or a file is not given or not there."""
-        reason = missing_from_opencv("TrackerNano", "install OpenCV 4.7 or newer, below 5")
+        reason = super().unavailable_reason(parameters)
         if reason:
             return reason
         for option in ("backbone", "neckhead"):

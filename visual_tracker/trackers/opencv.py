@@ -45,7 +45,11 @@ class OpenCvParameters(Parameters):
 
 
 class OpenCvTracker(Tracker):
-    """Base of the OpenCV wrappers; a subclass creates the OpenCV object."""
+    """Base of the OpenCV wrappers; a subclass names OpenCV's class and creates its object."""
+
+    #: OpenCV's class, like "TrackerKCF", and what to do where this OpenCV lacks it
+    opencv_class: ClassVar[str]
+    advice: ClassVar[str] = "install opencv-contrib-python (pip) or python3-opencv (apt)"
 
     #: the smallest side in whole pixels that OpenCV's tracker can start on
     min_side: ClassVar[int] = 1
@@ -53,6 +57,13 @@ class OpenCvTracker(Tracker):
     def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
         super().__init__(parameters, device)
         limit_threads(self.parameters.threads)
+
+    @classmethod
+    def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
+        """Say if this OpenCV lacks the tracker, and what to do about it."""
+        if hasattr(cv2, cls.opencv_class):
+            return None
+        return f"OpenCV {cv2.__version__} has no {cls.opencv_class}; {cls.advice}"
 
     @abstractmethod
     def _create(self) -> Any:
@@ -89,16 +100,6 @@ class OpenCvTracker(Tracker):
         if box.visible_fraction(*size_of(image)) < self.parameters.min_visible:
             return Track(last.box, confidence, TrackState.LOST)
         return Track(box, confidence, TrackState.TRACKING)
-
-
-def missing_from_opencv(class_name: str, advice: str) -> str | None:
-    """Why this OpenCV lacks a tracker, with what to do about it; None if it has it."""
-    if hasattr(cv2, class_name):
-        return None
-    return f"OpenCV {cv2.__version__} has no {class_name}; {advice}"
-
-
-CONTRIB_ADVICE = "install opencv-contrib-python (pip) or python3-opencv (apt)"
 
 
 def _integer_rectangle(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
