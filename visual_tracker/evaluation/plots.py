@@ -10,6 +10,7 @@ from visual_tracker.evaluation.metrics import (
     PRECISION_PIXELS,
     PRECISION_THRESHOLDS,
     SUCCESS_THRESHOLDS,
+    FloatArray,
 )
 from visual_tracker.evaluation.tables import ranked
 
@@ -49,16 +50,7 @@ def write_plots(content: dict[str, Any], folder: Path) -> dict[str, str]:
 
 def _success(trackers: dict[str, Any], labels: list[str]) -> Any:
     figure, axes = _axes("IoU threshold", "share of frames above it", "Success, one pass")
-    for index, label in enumerate(labels):
-        if curves := trackers[label].get("curves"):
-            auc = trackers[label]["mean"]["success_auc"]
-            axes.plot(
-                SUCCESS_THRESHOLDS,
-                curves["success"],
-                label=f"{label} [{auc:.3f}]",
-                **_style(index),
-            )
-    axes.set(xlim=(0, 1), ylim=(0, 1))
+    _draw_curves(axes, trackers, labels, SUCCESS_THRESHOLDS, "success", "success_auc")
     axes.legend(title="area under curve", loc="best")
     return figure
 
@@ -66,18 +58,26 @@ def _success(trackers: dict[str, Any], labels: list[str]) -> Any:
 def _precision(trackers: dict[str, Any], labels: list[str]) -> Any:
     figure, axes = _axes("centre error, pixels", "share of frames within", "Precision, one pass")
     axes.axvline(PRECISION_PIXELS, color="0.6", linewidth=1)
-    for index, label in enumerate(labels):
-        if curves := trackers[label].get("curves"):
-            at_20 = trackers[label]["mean"]["precision_20"]
-            axes.plot(
-                PRECISION_THRESHOLDS,
-                curves["precision"],
-                label=f"{label} [{at_20:.3f}]",
-                **_style(index),
-            )
-    axes.set(xlim=(0, PRECISION_THRESHOLDS[-1]), ylim=(0, 1))
+    _draw_curves(axes, trackers, labels, PRECISION_THRESHOLDS, "precision", "precision_20")
     axes.legend(title=f"at {PRECISION_PIXELS} pixels", loc="best")
     return figure
+
+
+def _draw_curves(
+    axes: Any,
+    trackers: dict[str, Any],
+    labels: list[str],
+    thresholds: FloatArray,
+    curve: str,
+    measure: str,
+) -> None:
+    """A line over the thresholds for each tracker that has the curve, labelled by the measure."""
+    for index, label in enumerate(labels):
+        if curves := trackers[label].get("curves"):
+            value = trackers[label]["mean"][measure]
+            text = f"{label} [{value:.3f}]"
+            axes.plot(thresholds, curves[curve], label=text, **_style(index))
+    axes.set(xlim=(0, thresholds[-1]), ylim=(0, 1))
 
 
 def _speed(content: dict[str, Any], labels: list[str]) -> Any:
