@@ -13,12 +13,24 @@ def rate_factor(step: int, recipe: Recipe, start: int = 0) -> float:
     Linear warm-up over `recipe.warmup` of the steps from `start`, the step at which these weights
     were released; then cosine or logarithmic decay that ends at `recipe.final_rate` with the run.
     """
-    warmup = max(1, round(recipe.warmup * recipe.steps))
-    rising = min(1.0, (step - start + 1) / warmup)
-    progress = min(1.0, max(0.0, (step - warmup) / max(1, recipe.steps - warmup)))
+    rising, progress = phases(step, recipe.steps, recipe.warmup, start)
     if recipe.decay == "log":
         return rising * max(recipe.final_rate, 1e-8) ** progress
     return rising * cosine_decay(progress, recipe.final_rate)
+
+
+def phases(step: int, steps: int, warmup: float, start: int = 0) -> tuple[float, float]:
+    """How far a run's warm-up and its decay have come at a step, each up to 1.
+
+    Args:
+        step: from 0.
+        steps: of the run.
+        warmup: share of them that warms up; the decay is over the others.
+        start: the step from which this warm-up counts.
+    """
+    length = max(1, round(warmup * steps))
+    rising = min(1.0, (step - start + 1) / length)
+    return rising, min(1.0, max(0.0, (step - length) / max(1, steps - length)))
 
 
 def cosine_decay(progress: float, floor: float) -> float:

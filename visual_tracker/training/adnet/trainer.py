@@ -22,7 +22,7 @@ from visual_tracker.training.bookkeeping import (
     changed_settings,
     progress_bar,
 )
-from visual_tracker.training.schedule import cosine_decay
+from visual_tracker.training.schedule import cosine_decay, phases
 
 
 class Stage(ABC):
@@ -154,6 +154,5 @@ class PolicyTrainer:
 
 def rate_factor(step: int, recipe: AdnetRecipe) -> float:
     """Share of the peak rate at a step: linear warm-up, then a cosine down to the final share."""
-    warmup = max(1, round(recipe.warmup * recipe.steps))
-    progress = min(1.0, max(0.0, (step - warmup) / max(1, recipe.steps - warmup)))
-    return min(1.0, (step + 1) / warmup) * cosine_decay(progress, recipe.final_rate)
+    rising, progress = phases(step, recipe.steps, recipe.warmup)
+    return rising * cosine_decay(progress, recipe.final_rate)
