@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -51,9 +51,12 @@ TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class _TorchMatcher:
     """A network on torch: where it runs, and its images as tensors."""
 
-    def __init__(self, network: SiamRpnNetwork | LiteSiamFc, device: str, precision: str) -> None:
+    def __init__(
+        self, network: SiamRpnNetwork | LiteSiamFc, device: str, precision: str = "fp32"
+    ) -> None:
         self._device = device
         self._precision = precision
+        self._network: Any = network
         network.to(device, TYPES[precision])
         self.geometry = network.geometry
 
@@ -72,9 +75,7 @@ class TorchProposalMatcher(_TorchMatcher):
         precision: "fp32" or "bf16".
     """
 
-    def __init__(self, network: SiamRpnNetwork, device: str, precision: str = "fp32") -> None:
-        super().__init__(network, device, precision)
-        self._network = network
+    _network: SiamRpnNetwork
 
     @torch.inference_mode()
     def learn(self, image: Image) -> Template:
@@ -104,9 +105,7 @@ class TorchResponseMatcher(_TorchMatcher):
         precision: "fp32" or "bf16".
     """
 
-    def __init__(self, network: LiteSiamFc, device: str, precision: str = "fp32") -> None:
-        super().__init__(network, device, precision)
-        self._network = network
+    _network: LiteSiamFc
 
     @torch.inference_mode()
     def learn(self, image: Image) -> FloatArray:
