@@ -64,7 +64,9 @@ def peer() -> Iterator[Peer]:
 def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     """One node for the tests of a module that leave it as they found it."""
     log = tmp_path_factory.mktemp("node") / "tracker_node.log"
-    process = NodeProcess("tracker_node", log, tracker="kcf", max_targets=2)
+    # a busy machine may be late with images; none of these tests is about that
+    patience = {"buffer_seconds": 600.0, "image_timeout": 600.0, "init_timeout": 5.0}
+    process = NodeProcess("tracker_node", log, tracker="kcf", max_targets=2, **patience)
     yield process
     process.stop()
 

@@ -58,8 +58,6 @@ def test_box_drawn_is_tracked_from_its_image(
     show_and_select(selector)
     selector.destroy_node()
 
-    index = sent
-    while not (detections := camera.send_bgr(SCENE.image(index))).detections:
-        index += 1
+    index, detections = camera.send_until_tracked(SCENE.image, sent)
     assert only_box(detections).iou(SCENE.box(index)) > 0.7
     assert len(person.shown) == 13

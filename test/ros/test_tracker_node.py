@@ -66,9 +66,7 @@ def test_late_init_starts_on_its_own_image_and_catches_up(camera: Peer) -> None:
     assert response.success, response.message
 
     # the first detection at all is of an image after the catch-up, and in the right place
-    index = 40
-    while not (detections := camera.send_bgr(SCENE.image(index))).detections:
-        index += 1
+    index, detections = camera.send_until_tracked(SCENE.image, 40)
     assert only_box(detections).iou(SCENE.box(index)) > 0.7
     early = [d for d in camera.detections if nanoseconds(d.header) <= nanoseconds(headers[-1])]
     assert len(early) >= 40
