@@ -229,8 +229,12 @@ class Peer:
     def init(self, box: Any, image: Any, **request: Any) -> InitTarget.Response:
         """Ask for a target on the next image and send images until the answer is there."""
         future = self.begin(InitTarget, f"{NODE}/init_target", self.init_request(box, **request))
-        while not future.done():
+
+        def answered() -> bool:
             self.send_bgr(image)
+            return future.done()
+
+        self.wait_for(answered, "the answer of init_target")
         return future.result()
 
     def init_at(self, box: Box, stamp: Time, **request: Any) -> InitTarget.Response:

@@ -64,7 +64,7 @@ def test_30_hz_best_effort_at_640x480_reaches_the_node(
     record_property("delivered", outcome)
     print(f"delivered: {outcome}")
     assert published == 90
-    assert 0.99 * published - excused <= received <= published
+    assert max(1.0, 0.99 * published - excused) <= received <= published
     # without a target every frame is passed on
     assert int(values["frames_tracked"]) + int(values["frames_skipped"]) == received
 
@@ -168,6 +168,6 @@ def _run_demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[st
         [*command, "--output", str(tmp_path / "out")],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )

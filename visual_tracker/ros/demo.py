@@ -32,9 +32,9 @@ TRACKER_NODE = "/tracker_node"
 PUBLISHER_NODE = "/video_publisher"
 
 #: seconds for a node to become ready
-START_TIMEOUT = 90.0
+START_TIMEOUT = 180.0
 #: seconds without image or result after which the demo gives up
-QUIET_TIMEOUT = 20.0
+QUIET_TIMEOUT = 60.0
 
 
 class DemoError(RuntimeError):

@@ -22,8 +22,9 @@ from visual_tracker_msgs.srv import InitTarget, RemoveTarget
 TRACKER_NODE = "/tracker_node"
 PUBLISHER_NODE = "/video_publisher"
 
-#: seconds after which what should have happened has failed
-TIMEOUT = 60.0
+#: seconds after which what should have happened has failed; on a busy machine a node's start takes
+#: most of a minute
+TIMEOUT = 120.0
 
 
 class LoadClient(Node):
