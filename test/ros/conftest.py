@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -39,17 +41,18 @@ def _ros() -> Iterator[None]:
 @pytest.fixture
 def start_node(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     """Starts nodes of the package as processes; they end with the test, and must end well."""
-    processes: list[NodeProcess] = []
+    logs = (tmp_path / f"node{number}.log" for number in itertools.count())
+    # each is stopped, also when one before it did not end well
+    with ExitStack() as processes:
 
-    def start(module: str = "tracker_node", *arguments: str, **parameters: object) -> NodeProcess:
-        log = tmp_path / f"{module}{len(processes)}.log"
-        process = NodeProcess(module, log, *arguments, **parameters)
-        processes.append(process)
-        return process
+        def start(
+            module: str = "tracker_node", *arguments: str, **parameters: object
+        ) -> NodeProcess:
+            process = NodeProcess(module, next(logs), *arguments, **parameters)
+            processes.callback(process.stop)
+            return process
 
-    yield start
-    for process in processes:
-        process.stop()
+        yield start
 
 
 @pytest.fixture
@@ -64,7 +67,9 @@ def peer() -> Iterator[Peer]:
 def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     """One node for the tests of a module that leave it as they found it."""
     log = tmp_path_factory.mktemp("node") / "tracker_node.log"
-    process = NodeProcess("tracker_node", log, tracker="kcf", max_targets=2)
+    # a busy machine may be late with images; none of these tests is about that
+    patience = {"buffer_seconds": 600.0, "image_timeout": 600.0, "init_timeout": 5.0}
+    process = NodeProcess("tracker_node", log, tracker="kcf", max_targets=2, **patience)
     yield process
     process.stop()
 

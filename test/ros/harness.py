@@ -27,6 +27,7 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
 
 from visual_tracker.boxes import Box
+from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.conversions import (
     box_from_message,
     box_to_message,
@@ -38,8 +39,11 @@ from visual_tracker_msgs.msg import TargetStateArray
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
 
 #: seconds after which something that should have happened has failed; generous, for busy machines
-TIMEOUT = 30.0
+TIMEOUT = 120.0
 NODE = "/tracker_node"
+#: nanoseconds between two stamps at least: they must differ, but a step that sending could outrun
+#: would take the stamps ahead of the clock; no image can be sent within a microsecond
+STAMP_STEP = 1_000
 
 
 class NodeProcess:
@@ -63,6 +67,10 @@ class NodeProcess:
 
     def wait(self) -> int:
         return self._process.wait(TIMEOUT)
+
+    def kept_waiting(self) -> float:
+        """Seconds that its executor was ready to run and had no processor, so far (Linux only)."""
+        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
 
     def stop(self) -> None:
         """Interrupt it; it must end by itself and without a traceback."""
@@ -91,6 +99,7 @@ class Peer:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._publishers: dict[tuple[str, str], Any] = {}
+        self._clients: dict[str, Any] = {}
         self.detections: list[Detection2DArray] = []
         self.states: list[TargetStateArray] = []
         self.reports: list[DiagnosticStatus] = []
@@ -123,10 +132,14 @@ class Peer:
             self._executor.spin_once(timeout_sec=0.05)
 
     def connect(self, kind: type = Image, reliability: str = "reliable") -> None:
-        """Wait until images reach the node and its detections reach this peer."""
+        """Wait until images reach the node, and detections and states of them reach this peer."""
         publisher = self._publisher(kind, reliability)
         self.wait_for(publisher.get_subscription_count, "the node's subscription")
         black = np.zeros((16, 16, 3), np.uint8)
+        begin = nanoseconds(self.header())
+
+        def arrived(messages: list[Any]) -> bool:
+            return any(nanoseconds(m.header) > begin for m in messages)
 
         def answered() -> bool:
             probe = image_message(black, Header())
@@ -134,16 +147,16 @@ class Peer:
                 probe = CompressedImage(data=cv2.imencode(".png", black)[1].tobytes())
             self.publish(probe, reliability)
             self.spin(0.1)
-            return bool(self.detections)
+            # each topic finds its reader for itself
+            return arrived(self.detections) and arrived(self.states)
 
-        self.detections.clear()
-        self.wait_for(answered, "the first detections")
+        self.wait_for(answered, "the first detections and states")
 
     # -- images -----------------------------------------------------------------------------------
 
     def header(self) -> Header:
         """A stamp later than the one before."""
-        now = max(self.node.get_clock().now().nanoseconds, self._last_stamp + 1_000_000)
+        now = max(self.node.get_clock().now().nanoseconds, self._last_stamp + STAMP_STEP)
         self._last_stamp = now
         stamp = Time(sec=now // 10**9, nanosec=now % 10**9)
         return Header(stamp=stamp, frame_id="test_camera")
@@ -162,6 +175,19 @@ class Peer:
 
     def send_bgr(self, image: Any, reliability: str = "reliable") -> Detection2DArray:
         return self.send(image_message(image, Header()), reliability)
+
+    def send_until_tracked(
+        self, image: Callable[[int], Any], index: int
+    ) -> tuple[int, Detection2DArray]:
+        """Send the images from `index` on until one has a target; its index and detections."""
+
+        def tracked() -> tuple[int, Detection2DArray] | None:
+            nonlocal index
+            index += 1
+            detections = self.send_bgr(image(index - 1))
+            return (index - 1, detections) if detections.detections else None
+
+        return self.wait_for(tracked, "a target")
 
     def answer_to(self, header: Header) -> Detection2DArray | None:
         return next((d for d in self.detections if d.header.stamp == header.stamp), None)
@@ -189,7 +215,10 @@ class Peer:
         return self.finish(self.begin(kind, service, request))
 
     def begin(self, kind: type, service: str, request: Any) -> Any:
-        client = self.node.create_client(kind, service)
+        # kept: every new one has to be found by the node, and until then answers can get lost
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(kind, service)
+        client = self._clients[service]
         self.wait_for(client.service_is_ready, service)
         return client.call_async(request)
 
@@ -208,8 +237,12 @@ class Peer:
     def init(self, box: Any, image: Any, **request: Any) -> InitTarget.Response:
         """Ask for a target on the next image and send images until the answer is there."""
         future = self.begin(InitTarget, f"{NODE}/init_target", self.init_request(box, **request))
-        while not future.done():
+
+        def answered() -> bool:
             self.send_bgr(image)
+            return future.done()
+
+        self.wait_for(answered, "the answer of init_target")
         return future.result()
 
     def init_at(self, box: Box, stamp: Time, **request: Any) -> InitTarget.Response:
@@ -268,6 +301,15 @@ class Peer:
             f"diagnostics of {name} that meet the condition",
         )[0]
         return status, {entry.key: entry.value for entry in status.values}
+
+    def release_publisher(self) -> None:
+        """Let the video publisher, started with `hold`, begin once the node gets every image."""
+
+        def matched() -> bool:
+            reports = [report for report in self.reports if report.name == NODE]
+            return bool(reports) and has_publisher({e.key: e.value for e in reports[-1].values})
+
+        PublisherHold(self.node, self.wait_for).release(matched)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.reports.extend(message.status)

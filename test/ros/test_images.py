@@ -154,6 +154,8 @@ def test_both_kinds_of_publisher_are_heard(
 ) -> None:
     peer.connect(Image, reliability)
     peer.clear()
+    # once it is answered no image of before is on its way
+    peer.send_bgr(SCENE.image(0), reliability)
     received = int(peer.next_report()[1]["frames_received"])
     for index in range(10):
         peer.send_bgr(SCENE.image(index), reliability)

@@ -198,23 +198,25 @@ def test_diagnostics_go_from_error_over_ok_to_warn(start_node: StartNode, peer: 
     assert status.message == "no images: nobody publishes /image"
     peer.connect()
 
-    def keep_sending(level: bytes, image) -> dict[str, str]:
-        def arrived() -> list[DiagnosticStatus]:
+    def keep_sending(level: bytes, image, **wanted: str) -> dict[str, str]:
+        def arrived() -> dict[str, str] | None:
             peer.send_bgr(image)
-            return [r for r in peer.reports if r.name == "/tracker_node" and r.level == level]
+            reports = [r for r in peer.reports if r.name == "/tracker_node" and r.level == level]
+            found = [{"message": r.message} | {e.key: e.value for e in r.values} for r in reports]
+            return next((values for values in found if wanted.items() <= values.items()), None)
 
         peer.reports.clear()
-        status = peer.wait_for(arrived, f"diagnostics of level {level!r}")[-1]
-        return {"message": status.message} | {e.key: e.value for e in status.values}
+        return peer.wait_for(arrived, f"diagnostics of level {level!r} with {wanted}")
 
-    assert keep_sending(DiagnosticStatus.OK, SCENE.image(0))["message"] == "waiting for a target"
-    peer.init(SCENE.box(0), SCENE.image(0), target_id="mine")
     values = keep_sending(DiagnosticStatus.OK, SCENE.image(0))
+    assert values["message"] == "waiting for a target"
+    assert values["publishers"] == "1"
+    peer.init(SCENE.box(0), SCENE.image(0), target_id="mine")
+    values = keep_sending(DiagnosticStatus.OK, SCENE.image(0), targets="1")
     assert values["tracker"] == "kcf"
     assert values["device"] == "cpu"
     assert float(values["tracking_rate_hz"]) > 0
     assert float(values["latency_ms_median"]) > 0
-    peer.wait_for(lambda: keep_sending(DiagnosticStatus.OK, SCENE.image(0))["targets"] == "1", "")
     values = keep_sending(DiagnosticStatus.WARN, Scene(640, 480).image(0))
     assert values["message"] == "lost: mine"
     assert values["target mine"].startswith("lost for")
@@ -228,7 +230,20 @@ def test_qos_that_does_not_fit_is_named(start_node: StartNode, peer: Peer) -> No
         lambda: re.search(r"the QoS of /peer on /image .*image_reliability", node.log),
         "a warning about the publisher's QoS",
     )
+    assert peer.next_report()[1]["publishers"] == "0"
     assert node.alive
+
+
+def test_publishers_matched_are_reported(start_node: StartNode, peer: Peer) -> None:
+    start_node(tracker="kcf")
+
+    def reported(count: str) -> Callable[[DiagnosticStatus], bool]:
+        return lambda status: ("publishers", count) in [(e.key, e.value) for e in status.values]
+
+    publishers = [peer.node.create_publisher(type(_message(0)), "/image", 1) for _ in range(2)]
+    peer.wait_for_report(reported("2"))
+    peer.node.destroy_publisher(publishers[0])
+    peer.wait_for_report(reported("1"))
 
 
 def test_topic_of_the_wrong_name_is_named(start_node: StartNode, peer: Peer) -> None:

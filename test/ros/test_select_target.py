@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import rclpy
 
 from test.ros.harness import NodeProcess, Peer, only_box
 from test.ros.scene import Scene
@@ -49,17 +50,16 @@ def test_box_drawn_is_tracked_from_its_image(
     monkeypatch.setattr(display, "select_box", person.select_box)
     selector = SelectTarget()
     camera.wait_for(lambda: selector._init_client.ready, "the selector's service client")
-    # the selector waits for its first image
-    while selector.newest() is None:
-        send_next()
-        import rclpy
 
+    def sees_an_image() -> bool:
+        send_next()
         rclpy.spin_once(selector, timeout_sec=0.1)
+        return selector.newest() is not None
+
+    camera.wait_for(sees_an_image, "the selector's first image")
     show_and_select(selector)
     selector.destroy_node()
 
-    index = sent
-    while not (detections := camera.send_bgr(SCENE.image(index))).detections:
-        index += 1
+    index, detections = camera.send_until_tracked(SCENE.image, sent)
     assert only_box(detections).iou(SCENE.box(index)) > 0.7
     assert len(person.shown) == 13

@@ -66,9 +66,7 @@ def test_late_init_starts_on_its_own_image_and_catches_up(camera: Peer) -> None:
     assert response.success, response.message
 
     # the first detection at all is of an image after the catch-up, and in the right place
-    index = 40
-    while not (detections := camera.send_bgr(SCENE.image(index))).detections:
-        index += 1
+    index, detections = camera.send_until_tracked(SCENE.image, 40)
     assert only_box(detections).iou(SCENE.box(index)) > 0.7
     early = [d for d in camera.detections if nanoseconds(d.header) <= nanoseconds(headers[-1])]
     assert len(early) >= 40
@@ -206,13 +204,18 @@ def test_debug_image_is_drawn_for_a_subscriber(camera: Peer) -> None:
     subscription = camera.node.create_subscription(
         Image, "/tracker_node/debug_image", drawn.append, 1
     )
-    index = 1
-    while not drawn:
+    index = 0
+
+    def drawn_one() -> bool:
+        nonlocal index
+        index += 1
         camera.send_bgr(SCENE.image(index))
         camera.spin(0.05)
-        index += 1
+        return bool(drawn)
+
+    camera.wait_for(drawn_one, "a debug image")
     camera.node.destroy_subscription(subscription)
     assert (drawn[0].width, drawn[0].height, drawn[0].encoding) == (320, 240, "bgr8")
     assert drawn[0].header.frame_id == "test_camera"
-    plain = {bytes(image_message(SCENE.image(i), Header()).data) for i in range(index)}
+    plain = {bytes(image_message(SCENE.image(i), Header()).data) for i in range(index + 1)}
     assert bytes(drawn[0].data) not in plain

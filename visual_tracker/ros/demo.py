@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from visual_tracker.boxes import Box, BoxError, parse_xywh
 from visual_tracker.recording import RecordingError, VideoRecorder
+from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.demo_client import DemoClient
 from visual_tracker.ros.demo_summary import Summary, summarize
 from visual_tracker.ros.processes import NodeProcess, ProcessError, use_local_dds
@@ -29,10 +31,10 @@ DEFAULT_BOX = Box.from_xywh(58, 27, 52, 78)
 TRACKER_NODE = "/tracker_node"
 PUBLISHER_NODE = "/video_publisher"
 
-#: seconds for the tracker's node to become ready
-START_TIMEOUT = 90.0
+#: seconds for a node to become ready
+START_TIMEOUT = 180.0
 #: seconds without image or result after which the demo gives up
-QUIET_TIMEOUT = 20.0
+QUIET_TIMEOUT = 60.0
 
 
 class DemoError(RuntimeError):
@@ -88,9 +90,11 @@ def run_demo(path: str, source: FrameSource, box: Box, tracker: str, output: Pat
         node = NodeProcess("tracker_node", tracker=tracker)
         waiter.processes.append(stack.enter_context(closing(node)))
         waiter.wait(lambda: _state(client) == "active", "the tracker's node", START_TIMEOUT)
+        hold = PublisherHold(client, partial(waiter.wait, quiet_timeout=START_TIMEOUT))
         # the node and this client, so that neither misses the first frame
-        publisher = NodeProcess("video_publisher", path, wait_for_subscribers=2)
+        publisher = NodeProcess("video_publisher", path, wait_for_subscribers=2, hold=True)
         waiter.processes.append(stack.enter_context(closing(publisher)))
+        hold.release(lambda: _hears_publisher(client))
         waiter.wait(lambda: _finished(client), "the rest of the video", QUIET_TIMEOUT)
         client.reports.pop(TRACKER_NODE)
         waiter.wait(lambda: TRACKER_NODE in client.reports, "the last report", QUIET_TIMEOUT)
@@ -149,6 +153,11 @@ def _state(client: DemoClient) -> str:
     """Lifecycle state of the tracker's node, as its diagnostics say; empty before the first."""
     ready = client.init_client.ready
     return client.reports.get(TRACKER_NODE, {}).get("lifecycle_state", "") if ready else ""
+
+
+def _hears_publisher(client: DemoClient) -> bool:
+    """Whether the tracker's node and the client have both matched the publisher."""
+    return client.image_publishers > 0 and has_publisher(client.reports.get(TRACKER_NODE, {}))
 
 
 def _finished(client: DemoClient) -> bool:

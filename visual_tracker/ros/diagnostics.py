@@ -22,6 +22,7 @@ class Snapshot:
         state: of the lifecycle ("active", "inactive", ...).
         problem: why the node cannot work; empty if it can.
         silence: why no image comes; empty if images come or none are expected.
+        publishers: of images that the node's subscription has matched.
         seconds: since the last report.
         statistics: counts since the node was configured.
         received: images since the last report.
@@ -36,6 +37,7 @@ class Snapshot:
     state: str
     problem: str
     silence: str
+    publishers: int
     seconds: float
     statistics: Statistics
     received: int
@@ -89,6 +91,7 @@ def status(name: str, snapshot: Snapshot) -> DiagnosticStatus:
         "lifecycle_state": snapshot.state,
         "tracker": snapshot.tracker,
         "device": snapshot.hardware,
+        "publishers": str(snapshot.publishers),
         "image_rate_hz": f"{snapshot.received / snapshot.seconds:.2f}",
         "tracking_rate_hz": f"{snapshot.tracked / snapshot.seconds:.2f}",
         "latency_ms_median": _milliseconds(latencies, 0.5),

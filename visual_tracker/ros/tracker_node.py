@@ -16,7 +16,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -76,6 +76,7 @@ class TrackerNode(LifecycleNode):
         self._device = "none"
         self._lifecycle_state = "unconfigured"
         self._subscription: Any = None
+        self._matched_publishers = 0
         self._targets: tuple[TargetReport, ...] = ()
         self._latencies = diagnostics.LatencyLog()
         self._last_statistics = _STATISTICS_ZERO
@@ -216,6 +217,7 @@ class TrackerNode(LifecycleNode):
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._warn_of_mismatch,
                 incompatible_type=self._warn_of_mismatch,
+                matched=self._on_matched,
             ),
         )
 
@@ -223,6 +225,12 @@ class TrackerNode(LifecycleNode):
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
         self._subscription = None
+        self._matched_publishers = 0
+
+    def _on_matched(self, status: QoSSubscriptionMatchedInfo) -> None:
+        """Report at once: who holds a camera back until this node can hear it waits for this."""
+        self._matched_publishers = status.current_count
+        self._report()
 
     def _on_raw(self, message: Image) -> None:
         self._submit(conversions.RawFrame(message))
@@ -362,6 +370,7 @@ class TrackerNode(LifecycleNode):
             state=self._lifecycle_state,
             problem=self._problem,
             silence=silence,
+            publishers=self._matched_publishers,
             seconds=seconds,
             statistics=statistics,
             received=statistics.received - last.received,

@@ -21,9 +21,6 @@ from visual_tracker.ros.qos import image_qos
 from visual_tracker.ros.spinning import run
 from visual_tracker.sources import FrameSource, SourceError, open_source
 
-#: seconds from a match here to the first image: a subscriber was seen to match .35 s later
-MATCHING_TIME = 1.0
-
 
 @dataclass(frozen=True)
 class PublisherParameters(Parameters):
@@ -65,17 +62,23 @@ class PublisherParameters(Parameters):
     frame_id: str = parameter("camera", "frame_id of the images' headers.")
     wait_for_subscribers: int = parameter(
         0,
-        "Hold the first frame back until so many subscribe to the images.",
+        "Hold the first frame back until so many subscribe to the images. One counted here need "
+        "not have found this publisher yet, and then misses the first frames; see hold.",
         minimum=0,
         maximum=100,
         applies=Applies.AT_RESTART,
+    )
+    hold: bool = parameter(
+        False,
+        "Publish nothing as long as this is true, so that subscribers can say when they are ready.",
     )
 
 
 class VideoPublisher(Node):
     """Publishes one frame a timer tick, stamped with the time of publication.
 
-    `/diagnostics` carries the number of frames published, and "finished" at the end of the source.
+    `/diagnostics` carries the number of frames published, and whether the node is "held",
+    "publishing", or, at the end of the source, "finished".
 
     Raises:
         ParameterError: if a parameter given at start is wrong.
@@ -101,7 +104,6 @@ class VideoPublisher(Node):
             image_qos(self._options.reliability),
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._awaited_since = time.monotonic()
         rate = self._options.rate or source.fps
         self._timer = self.create_timer(1 / rate, self._tick)
         self._report_timer = self.create_timer(1.0, self._report)
@@ -113,7 +115,7 @@ class VideoPublisher(Node):
         return open_source(self._options.source)
 
     def _tick(self) -> None:
-        if self._published == 0 and not self._is_awaited():
+        if self._held or (self._published == 0 and not self._is_awaited()):
             return
         if self._published == 0:
             self._began = time.monotonic()
@@ -131,15 +133,14 @@ class VideoPublisher(Node):
         self._published += 1
         self._ended = time.monotonic()
 
+    @property
+    def _held(self) -> bool:
+        return self._server.values(PublisherParameters).hold
+
     def _is_awaited(self) -> bool:
-        """Whether enough subscribe, and have had the time to find this publisher, too."""
+        """Whether enough subscribe; whether they have found this publisher only they know."""
         wanted = self._options.wait_for_subscribers
-        if wanted == 0:
-            return True
-        now = time.monotonic()
-        if self._publisher.get_subscription_count() < wanted:
-            self._awaited_since = now
-        return now - self._awaited_since >= MATCHING_TIME
+        return wanted == 0 or self._publisher.get_subscription_count() >= wanted
 
     def _next(self) -> images.Image | None:
         if self._options.frames and self._published >= self._options.frames:
@@ -168,13 +169,19 @@ class VideoPublisher(Node):
         self.get_logger().info(f"finished after {self._published} frames")
         self._report()
 
+    def _state(self) -> str:
+        if self._finished:
+            return "finished"
+        return "held" if self._held else "publishing"
+
     def _report(self) -> None:
+        state = self._state()
         status = DiagnosticStatus(
             level=DiagnosticStatus.OK,
             name=self.get_fully_qualified_name(),
-            message="finished" if self._finished else "publishing",
+            message=state,
             values=[
-                KeyValue(key="state", value="finished" if self._finished else "publishing"),
+                KeyValue(key="state", value=state),
                 KeyValue(key="frames_published", value=str(self._published)),
                 KeyValue(key="rate_hz", value=f"{self._rate():.2f}"),
             ],

@@ -14,6 +14,7 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
 
 from visual_tracker.boxes import Box
+from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.conversions import box_to_message, stamp_to_nanoseconds
 from visual_tracker.ros.processes import NodeProcess, ProcessError
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
@@ -21,8 +22,9 @@ from visual_tracker_msgs.srv import InitTarget, RemoveTarget
 TRACKER_NODE = "/tracker_node"
 PUBLISHER_NODE = "/video_publisher"
 
-#: seconds after which what should have happened has failed
-TIMEOUT = 60.0
+#: seconds after which what should have happened has failed; on a busy machine a node's start takes
+#: most of a minute
+TIMEOUT = 120.0
 
 
 class LoadClient(Node):
@@ -32,6 +34,7 @@ class LoadClient(Node):
         latencies: milliseconds from an image's stamp to the arrival of its detections.
         reports: the latest diagnostics of every node by its name, as key and value.
         newest: stamp of the newest image with detections, None before the first.
+        hold: holds the publisher back.
     """
 
     def __init__(self) -> None:
@@ -41,6 +44,7 @@ class LoadClient(Node):
         self.newest: Time | None = None
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
+        self.hold = PublisherHold(self, self.wait_for)
         self._processes: list[NodeProcess] = []
         subscribe = self.create_subscription
         subscribe(Detection2DArray, f"{TRACKER_NODE}/detections", self._on_detections, 100)
@@ -86,6 +90,10 @@ class LoadClient(Node):
         self.reports.pop(node, None)
         self.wait_for(lambda: node in self.reports, f"diagnostics of {node}")
         return self.reports[node]
+
+    def release_publisher(self) -> None:
+        """Let the publisher, started with `hold`, begin once the tracker's node hears it."""
+        self.hold.release(lambda: has_publisher(self.reports.get(TRACKER_NODE, {})))
 
     def init_target(self, box: Box, stamp: Time, target_id: str = "") -> InitTarget.Response:
         """Start a target and wait for the answer."""

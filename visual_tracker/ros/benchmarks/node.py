@@ -184,12 +184,13 @@ def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
             rate=case.rate,
             transport=case.transport,
             loop=True,
-            frames=round(case.rate * (WARM_UP + case.seconds)),
             wait_for_subscribers=1,
+            hold=True,
         )
-        stack.enter_context(closing(camera))
+        client.watch(stack.enter_context(closing(camera)))
+        client.release_publisher()
         _start_targets(case, client, scene)
-        return _observe(client, node)
+        return _observe(case, client, node)
 
 
 def _start_targets(case: NodeCase, client: LoadClient, scene: speed.Scene) -> None:
@@ -200,16 +201,20 @@ def _start_targets(case: NodeCase, client: LoadClient, scene: speed.Scene) -> No
             raise ProcessError(f"init_target {answer.message}")
 
 
-def _observe(client: LoadClient, node: NodeProcess) -> _Repetition:
+def _observe(case: NodeCase, client: LoadClient, node: NodeProcess) -> _Repetition:
     """Latencies and load after the warm-up; counts over the whole stream, which is exact."""
-    client.spin_for(WARM_UP / 2)
+    client.spin_for(WARM_UP)
     client.latencies.clear()
     cpu, begin = node.cpu_seconds(), time.monotonic()
-    client.wait_for(
-        lambda: client.reports.get(PUBLISHER_NODE, {}).get("state") == "finished", "the stream"
-    )
+    client.spin_for(case.seconds)
     cpu, elapsed = node.cpu_seconds() - cpu, time.monotonic() - begin
     latencies = list(client.latencies)
+    # what is counted must stand still
+    client.hold.set(True)
+    client.reports.pop(PUBLISHER_NODE, None)
+    client.wait_for(
+        lambda: client.reports.get(PUBLISHER_NODE, {}).get("state") == "held", "the camera's count"
+    )
     camera, report = client.reports[PUBLISHER_NODE], client.next_report(TRACKER_NODE)
     if not latencies:
         raise ProcessError("no image was tracked in the time measured")

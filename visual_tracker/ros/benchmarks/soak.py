@@ -95,8 +95,10 @@ def run(case: SoakCase, tell: Callable[[Sample], None]) -> dict[str, Any]:
             rate=case.rate,
             loop=True,
             wait_for_subscribers=1,
+            hold=True,
         )
         client.watch(stack.enter_context(closing(camera)))
+        client.release_publisher()
         client.wait_for(lambda: client.newest, "the first detections")
         samples, requests = _soak(case, client, node, tell)
     return {
@@ -136,7 +138,8 @@ def _soak(
     samples: list[Sample] = []
     requests = {"init": 0, "refused": 0, "remove": 0, "clear": 0}
     begin = time.monotonic()
-    while (seconds := time.monotonic() - begin) < 60 * case.minutes:
+    # two at least, or there is no growth to tell of
+    while (seconds := time.monotonic() - begin) < 60 * case.minutes or len(samples) < 2:
         client.latencies.clear()
         _request(case, client, generator, requests)
         report = client.next_report(TRACKER_NODE)
