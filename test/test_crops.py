@@ -17,6 +17,7 @@ from visual_tracker.crops import (
     channel_mean,
     context_side,
     draw_crop,
+    shrink,
     take_crop,
 )
 
@@ -227,3 +228,17 @@ def test_a_drawn_crop_keeps_the_ground_beyond_the_image(pixel: float) -> None:
     )
     assert (ground[alone[:, :, 0] == 200] == 200).mean() > 0.95  # all but a seam
     assert set(np.unique(ground)) == {7, 200}
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 5, 6, 7, 8, 12])
+def test_shrunk_images_are_means_of_blocks(factor: int) -> None:
+    random = np.random.default_rng(factor)
+    image = random.integers(0, 256, (5 * factor, 9 * factor, 3), np.uint8)
+    small = shrink(image, factor)
+    means = image.reshape(5, factor, 9, factor, 3).mean(axis=(1, 3))
+    assert small.shape == means.shape
+    assert small.dtype == np.uint8
+    assert small.flags.c_contiguous
+    # rounded once, and once more with every halving
+    assert np.abs(small - means).max() <= 0.5 * (1 + (factor & -factor).bit_length())
+    assert np.abs(small - means).mean() < 0.5

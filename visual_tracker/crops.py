@@ -27,6 +27,9 @@ CONTEXT = 0.5
 #: a crop that shrinks the image by this factor or more is averaged first, or it would alias
 _AVERAGING_FACTOR = 2.0
 
+#: up to this odd factor, the means of all blocks, of which few are kept, cost less than INTER_AREA
+_LARGEST_BLUR = 5
+
 
 def context_side(width: float, height: float, context: float = CONTEXT) -> float:
     """Side in image pixels of the square that a template crop shows.
@@ -292,5 +295,23 @@ def _averaged(
     missing_x, missing_y = columns * factor - part.shape[1], rows * factor - part.shape[0]
     if missing_x or missing_y:  # at the image's border; elsewhere it would be a copy for nothing
         part = cv2.copyMakeBorder(part, 0, missing_y, 0, missing_x, cv2.BORDER_REPLICATE)
-    small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
-    return small, frame.in_part(left, top, factor)
+    return shrink(part, factor), frame.in_part(left, top, factor)
+
+
+def shrink(image: Image, factor: int) -> Image:
+    """Means of blocks of `factor` x `factor` pixels, which the sides are multiples of.
+
+    They differ by at most a grey level a halving from those of OpenCV's INTER_AREA, which is fast
+    by 2 alone.
+    """
+    while factor % 2 == 0:
+        half = image.shape[1] // 2, image.shape[0] // 2
+        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+        factor //= 2
+    if factor == 1:
+        return image
+    if factor <= _LARGEST_BLUR:
+        means = cv2.blur(image, (factor, factor), anchor=(0, 0))
+        return np.ascontiguousarray(means[::factor, ::factor])
+    size = image.shape[1] // factor, image.shape[0] // factor
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

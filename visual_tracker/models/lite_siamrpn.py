@@ -108,12 +108,15 @@ class Branch(nn.Module):
 
     def forward(self, kernel: Tensor, features: Tensor) -> Tensor:
         """Answer to search features (B, C, h, w) with kernels (B or 1, 2 C, 9, 9)."""
+        return self.answer(kernel, *self.search(features).chunk(2, dim=1))
+
+    def answer(self, kernel: Tensor, search_window: Tensor, search_cells: Tensor) -> Tensor:
+        """Answer to both halves of what is searched, each (B, C, h, w)."""
         kernel_window, kernel_cells = kernel.chunk(2, dim=1)
-        search_window, search_cells = self.search(features).chunk(2, dim=1)
         padded = functional.pad(search_window, (_WINDOW // 2,) * 4)
         window = depthwise_correlation(padded, center_window(kernel_window, _WINDOW))
         cells = torch.matmul(kernel_cells.flatten(2).transpose(1, 2), search_cells.flatten(2))
-        cells = cells.unflatten(2, features.shape[2:])
+        cells = cells.unflatten(2, search_cells.shape[2:])
         joined = torch.cat((self.window_norm(window), self.cell_mix(self.cell_norm(cells))), dim=1)
         result: Tensor = self.head(self.tower(self.join(joined)))
         return result[:, :, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]

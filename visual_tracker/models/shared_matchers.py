@@ -81,6 +81,8 @@ def _load(spec: MatcherSpec) -> Any:
                 raise
             _LOG.warning("engine %s is not used: %s", choice.name, error)
             continue
+        if isinstance(matcher, GraphMatcher):
+            matcher.warm_up()
         _LOG.info("network %s runs on %s in %s", spec.network, choice.name, choice.precision)
         return matcher
     raise EngineError("no engine can run the network; see the warnings above")

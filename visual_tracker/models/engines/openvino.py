@@ -1,7 +1,13 @@
-"""OpenVINO on the CPU: the fastest measured; bfloat16 where the processor has it."""
+"""OpenVINO on the CPU: the fastest measured; bfloat16 where the processor has it.
+
+A model compiled for one shape is an eighth faster than one that takes any: OpenVINO then joins
+elementwise nodes and drops changes of layout. Nearly every crop of a tracker has one size, so a
+graph is compiled twice: for any shape, and for the shape of the first call.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visual_tracker.models.engines.base import EngineError, FloatArray
+
+_LOG = logging.getLogger(__name__)
 
 NAME = "openvino"
 PRECISIONS = ("fp32", "bf16")
@@ -37,26 +45,60 @@ def load(path: Path, precision: str, threads: int) -> OpenVinoGraph:
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        return OpenVinoGraph(_core().compile_model(str(path), "CPU", settings))
+        return OpenVinoGraph(_core().read_model(str(path)), settings)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot run {path}: {_last_line(error)}") from error
 
 
 class OpenVinoGraph:
-    """A compiled model with one request a thread, since a request holds its own buffers.
+    """A model, compiled for any shape and for the first input's shape of the first call.
 
     Args:
-        model: openvino.CompiledModel.
+        model: openvino.Model.
+        settings: of the CPU plugin.
     """
+
+    def __init__(self, model: Any, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._any_shape = _Compiled(_core().compile_model(model, "CPU", settings))
+        self.inputs = tuple(entry.any_name for entry in model.inputs)
+        self.outputs = tuple(entry.any_name for entry in model.outputs)
+        self._lock = threading.Lock()
+        # to be compiled for one shape; None when that is done or there is only one anyway
+        self._uncompiled = model if model.is_dynamic() else None
+        self._one_shape: tuple[tuple[int, ...], _Compiled] | None = None
+
+    def run(self, *arrays: NDArray[np.generic]) -> tuple[FloatArray, ...]:
+        """Outputs in order, copied out of the request's buffers; inputs are read where they are."""
+        if self._uncompiled is not None:
+            self._compile_for(arrays[0].shape)
+        compiled = self._any_shape
+        if self._one_shape is not None and self._one_shape[0] == arrays[0].shape:
+            compiled = self._one_shape[1]
+        return compiled.run(arrays)
+
+    def _compile_for(self, shape: tuple[int, ...]) -> None:
+        with self._lock:
+            if self._uncompiled is None:  # another thread was first
+                return
+            model, self._uncompiled = self._uncompiled, None
+            try:
+                model.reshape({self.inputs[0]: list(shape)})
+                compiled = _Compiled(_core().compile_model(model, "CPU", self._settings))
+            except RuntimeError as error:  # the other one does, and is only slower
+                _LOG.warning("a model for %s alone is not used: %s", shape, _last_line(error))
+                return
+            self._one_shape = (shape, compiled)
+
+
+class _Compiled:
+    """A compiled model with one request a thread, since a request holds its own buffers."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._local = threading.local()
-        self.inputs = tuple(entry.any_name for entry in model.inputs)
-        self.outputs = tuple(entry.any_name for entry in model.outputs)
 
-    def run(self, *arrays: NDArray[np.generic]) -> tuple[FloatArray, ...]:
-        """Outputs in order, copied out of the request's buffers; inputs are read where they are."""
+    def run(self, arrays: tuple[NDArray[np.generic], ...]) -> tuple[FloatArray, ...]:
         request = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = _Request(self._model.create_infer_request())
