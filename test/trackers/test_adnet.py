@@ -87,6 +87,22 @@ def test_what_stood_beside_the_target_is_not_taken_for_it() -> None:
     assert covered.state is TrackState.LOST
 
 
+@pytest.mark.parametrize(("way", "looks"), [(0.3, 1), (0.5, 2)])
+def test_a_policy_that_leaves_its_region_gets_another(
+    way: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, boxes = textured_square(1)
+    tracker = create_tracker("adnet_fast", "cpu", **SHORT, region=1.8)
+    tracker.init(images[0], boxes[0])
+    looked: list[Box] = []
+    x, y, width, height = boxes[0].xywh
+    there = Box(x + way * width, y, width, height)
+    monkeypatch.setattr(tracker, "_look", lambda image, box, sides: looked.append(box))
+    monkeypatch.setattr(tracker, "_moved", lambda start, size: (there, 0.9))
+    assert tracker._follow(images[0], boxes[0]) == (there, 0.9)  # type: ignore[attr-defined]
+    assert looked == [boxes[0], there][:looks]
+
+
 def test_a_threshold_that_no_confidence_reaches_loses_everything() -> None:
     tracks = run(create_tracker("adnet_fast", "cpu", lost_threshold=1.0, **SHORT), 4)
     assert {track.state for track in tracks} == {TrackState.LOST}

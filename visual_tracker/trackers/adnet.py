@@ -115,7 +115,7 @@ class AdnetParameters(OnlineParameters):
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
     first_rate: float = parameter(
-        2e-3, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
+        1e-3, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
     )
     policy_steps: int = parameter(
         60, "Training steps of the policy at the first frame.", minimum=0, maximum=1000,
@@ -138,7 +138,7 @@ class AdnetParameters(OnlineParameters):
     )
     update_interval: int = parameter(30, "Frames between two updates.", minimum=1, maximum=10000)
     update_steps: int = parameter(10, "Training steps of an update.", minimum=0, maximum=1000)
-    update_rate: float = parameter(3e-3, "Learning rate there.", minimum=0.0, maximum=1.0)
+    update_rate: float = parameter(1e-3, "Learning rate there.", minimum=0.0, maximum=1.0)
     steps_per_frame: int = parameter(
         2, "Most training steps a frame; an update takes several.", minimum=1, maximum=1000
     )
