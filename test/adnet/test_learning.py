@@ -15,12 +15,9 @@ from visual_tracker.adnet.learning import (  # noqa: E402
     NO_ACTION,
     PolicyObjective,
     draw_boxes,
-    far_boxes,
-    far_samples,
-    joined,
     samples_of,
 )
-from visual_tracker.boxes import Box, overlaps  # noqa: E402
+from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.models.adnet import PolicyHead  # noqa: E402
 from visual_tracker.online.bank import Samples  # noqa: E402
 from visual_tracker.online.trainer import OnlineSettings, OnlineTrainer  # noqa: E402
@@ -50,26 +47,13 @@ def test_there_is_a_positive_of_any_box(box: Box) -> None:
     assert len(draw_boxes(np.random.default_rng(0), box, 5, 5, IMAGE).positives) >= 1
 
 
-def test_far_boxes_leave_the_target_alone() -> None:
-    rng = np.random.default_rng(0)
-    place = np.array([230.0, 170, 80, 60])
-    boxes = far_boxes(rng, BOX, place, 200, IMAGE)
-    assert 50 < len(boxes) < 200
-    assert overlaps(boxes, TRUTH).max() <= 0.3
-    samples = far_samples(torch.zeros(len(boxes), 4))
-    assert {*samples.labels.tolist()} == {NO_ACTION}
-
-
 def test_samples_keep_features_and_labels_together() -> None:
     drawn = draw_boxes(np.random.default_rng(0), BOX, 6, 9, IMAGE)
     positives, negatives = samples_of(drawn, lambda boxes: torch.from_numpy(boxes))
     np.testing.assert_array_equal(positives.features.numpy(), drawn.positives)
     np.testing.assert_array_equal(negatives.features.numpy(), drawn.negatives)
-    together = joined([positives, None, negatives])
-    assert len(together) == 15
-    np.testing.assert_array_equal(
-        together.labels.numpy(), [*drawn.positive_actions, *drawn.negative_actions]
-    )
+    np.testing.assert_array_equal(positives.labels.numpy(), drawn.positive_actions)
+    np.testing.assert_array_equal(negatives.labels.numpy(), drawn.negative_actions)
 
 
 def test_the_loss_by_hand() -> None:
@@ -111,7 +95,9 @@ def test_an_update_tells_target_from_background_and_leaves_the_original_alone() 
     positives = Samples(
         1 + 0.1 * torch.randn(30, 8, generator=noise), torch.full((30,), 4, dtype=torch.int64)
     )
-    negatives = far_samples(-1 + 0.1 * torch.randn(30, 8, generator=noise))
+    negatives = Samples(
+        -1 + 0.1 * torch.randn(30, 8, generator=noise), torch.full((30,), NO_ACTION)
+    )
     objective = PolicyObjective(head)
     trainer = OnlineTrainer(
         [(head.parameters(), 1.0)],

@@ -16,16 +16,12 @@ from visual_tracker.trackers import (
     TrackState,
     create_tracker,
 )
-from visual_tracker.trackers.adnet import (
-    AdnetFastParameters,
-    AdnetParameters,
-    region_size,
-)
+from visual_tracker.trackers.adnet import AdnetFastParameters, AdnetParameters
 
 NAMES = ("adnet", "adnet_fast")
 
 #: a start that takes a fraction of a second
-SHORT = {"first_positives": 40, "first_negatives": 40, "first_steps": 12}
+SHORT = {"first_positives": 40, "first_negatives": 80, "first_steps": 20, "policy_steps": 6}
 
 
 def run(tracker: Tracker, frames: int = 8) -> list[Track]:
@@ -74,8 +70,41 @@ def test_a_target_that_is_gone_is_lost_where_it_was_and_found_again() -> None:
     assert found.box.iou(boxes[4]) > 0.4
 
 
+def test_what_stood_beside_the_target_is_not_taken_for_it() -> None:
+    images, boxes = textured_square(2, step=(0, 0))
+    x, y, width, height = (int(value) for value in boxes[0].xywh)
+    stripes = np.zeros((height, width, 3), np.uint8)
+    stripes[:, ::10] = stripes[:, 1::10] = stripes[:, 2::10] = (40, 200, 250)
+    first, later = images[0].copy(), images[0].copy()
+    first[y : y + height, x + width + 10 : x + 2 * width + 10] = stripes
+    later[y : y + height, x : x + width] = stripes
+    tracker = create_tracker("adnet", "cpu")
+    tracker.init(first, boxes[0])
+    assert tracker.track(first).state is TrackState.TRACKING
+    covered = tracker.track(later)
+    assert covered.confidence is not None
+    assert covered.confidence < 0.5
+    assert covered.state is TrackState.LOST
+
+
+@pytest.mark.parametrize(("way", "looks"), [(0.3, 1), (0.5, 2)])
+def test_a_policy_that_leaves_its_region_gets_another(
+    way: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, boxes = textured_square(1)
+    tracker = create_tracker("adnet_fast", "cpu", **SHORT, region=1.8)
+    tracker.init(images[0], boxes[0])
+    looked: list[Box] = []
+    x, y, width, height = boxes[0].xywh
+    there = Box(x + way * width, y, width, height)
+    monkeypatch.setattr(tracker, "_look", lambda image, box, sides: looked.append(box))
+    monkeypatch.setattr(tracker, "_moved", lambda start, size: (there, 0.9))
+    assert tracker._follow(images[0], boxes[0]) == (there, 0.9)  # type: ignore[attr-defined]
+    assert looked == [boxes[0], there][:looks]
+
+
 def test_a_threshold_that_no_confidence_reaches_loses_everything() -> None:
-    tracks = run(create_tracker("adnet_fast", "cpu", lost_threshold=1.0, first_steps=0), 4)
+    tracks = run(create_tracker("adnet_fast", "cpu", lost_threshold=1.0, **SHORT), 4)
     assert {track.state for track in tracks} == {TrackState.LOST}
 
 
@@ -85,12 +114,12 @@ def test_learning_takes_a_slice_a_frame() -> None:
     )
     images, boxes = textured_square(6)
     tracker.init(images[0], boxes[0])
-    left = []
+    learning = []
     for image in images[1:]:
         tracker.track(image)
-        left.append(tracker._trainer.steps_left)  # type: ignore[attr-defined]
+        learning.append(tracker._learner.is_learning)  # type: ignore[attr-defined]
     # an update of five begins with the second frame and is not begun anew before it has ended
-    assert left == [0, 3, 1, 0, 0][: len(left)] or left[:4] == [0, 3, 1, 3]
+    assert learning == [False, True, True, False, False]
 
 
 def test_two_targets_share_the_network_and_do_not_disturb_each_other() -> None:
@@ -109,15 +138,8 @@ def test_two_targets_share_the_network_and_do_not_disturb_each_other() -> None:
 
 def test_fast_has_smaller_budgets() -> None:
     slow, fast = AdnetParameters(), AdnetFastParameters()
-    for name in ("max_actions", "region", "search_boxes", "first_steps", "update_steps", "batch"):
+    for name in ("max_actions", "region", "search_boxes", "policy_steps", "update_steps", "batch"):
         assert getattr(fast, name) < getattr(slow, name), name
-
-
-def test_a_region_s_size_fits_the_trunk() -> None:
-    # a mean side has 80 pixels
-    assert region_size(3.2, 1.0) == 257
-    assert region_size(3.2, 0.5) == 129
-    assert {region_size(sides, 0.7) % 16 for sides in np.linspace(1.6, 12, 40)} == {1}
 
 
 def test_vgg_m_asks_for_weights() -> None:

@@ -34,7 +34,7 @@ SMALL: dict[str, Any] = {
 def weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A file that stands for the small network's weights."""
 
-    def load(cls: type, network: str, path: Path) -> MdNet:
+    def load(cls: type, kind: str, network: str, path: Path) -> MdNet:
         torch.manual_seed(4)
         return MdNet(SmallFeatures())
 
@@ -102,7 +102,7 @@ def test_a_target_that_is_gone_is_lost_and_found_again(weights: str) -> None:
 
 
 def test_the_search_goes_wider_while_lost(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import visual_tracker.trackers.mdnet as module
+    import visual_tracker.mdnet.search as module
 
     spreads = []
     draw = module.gaussian_boxes

@@ -6,7 +6,7 @@ there, or `NO_ACTION` where the box is too far from the target for an action to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from visual_tracker.adnet.history import SIZE
 from visual_tracker.adnet.labels import TARGET_IOU, label_boxes
-from visual_tracker.boxes import Box, BoxArray, overlaps
+from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.models.adnet import PolicyHead
 from visual_tracker.online.bank import Samples
 from visual_tracker.online.samplers import (
@@ -35,9 +35,6 @@ POSITIVE_SPREAD = Spread(0.12, 1.5)
 #: around the target, for samples beside it; evenly. Without much smaller and larger boxes among
 #: them a part of the target was taken for all of it, and the box shrank from frame to frame.
 NEGATIVE_SPREAD = Spread(1.0, 14.0)
-
-#: around other places of the first image
-FAR_SPREAD = Spread(0.6, 5.0)
 
 #: boxes that overlap the target more are no negative samples
 NEGATIVE_IOU = 0.5
@@ -107,44 +104,6 @@ def samples_of(drawn: Drawn, describe: Callable[[BoxArray], Tensor]) -> tuple[Sa
         for actions in (drawn.positive_actions, drawn.negative_actions)
     ]
     return Samples(features[:count], labels[0]), Samples(features[count:], labels[1])
-
-
-def far_boxes(
-    rng: np.random.Generator, box: Box, place: BoxArray, count: int, image_size: tuple[int, int]
-) -> BoxArray:
-    """Boxes around another place of the image that hardly overlap the target.
-
-    Args:
-        rng: of all choices.
-        box: the target.
-        place: (4,) the middle of the boxes.
-        count: how many; fewer if so few turn up.
-        image_size: width and height in pixels.
-
-    Returns:
-        (n, 4).
-    """
-    middle = Box.from_xywh(*place)
-    boxes = uniform_boxes(rng, middle, count, image_size, FAR_SPREAD)
-    return boxes[overlaps(boxes, np.array(box.xywh)) <= LEAST_IOU]
-
-
-def far_samples(features: Tensor) -> Samples:
-    """Negative samples of boxes that teach no action; features (N, F)."""
-    labels = torch.full((len(features),), NO_ACTION, dtype=torch.int64, device=features.device)
-    return Samples(features, labels)
-
-
-def joined(groups: Sequence[Samples | None]) -> Samples:
-    """Samples of several groups, in order; None stands for an empty one.
-
-    Args:
-        groups: at least one that is not None.
-    """
-    given = [group for group in groups if group is not None]
-    return Samples(
-        torch.cat([group.features for group in given]), torch.cat([group.labels for group in given])
-    )
 
 
 class PolicyObjective:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from visual_tracker.mdnet.sampling import FIRST_NEGATIVE_IOU, LATER_NEGATIVE_IOU
 from visual_tracker.models.mdnet import MdNet
 from visual_tracker.online.bank import SampleBank, Samples
 from visual_tracker.online.trainer import OnlineSettings, OnlineTrainer
+from visual_tracker.parameters import Parameters
 from visual_tracker.timing import NETWORK, timed
 
 #: the first frame is also seen nearer and farther, as the search sees it when the box is wrong
@@ -29,16 +30,12 @@ _REGRESSION_BOXES = 1000
 
 @dataclass(frozen=True, slots=True)
 class LearningPlan:
-    """How a target is learned; names and defaults are those of the tracker's parameters."""
+    """How a target is learned; names and meaning are those of the tracker's parameters.
+
+    The additions of MDNet have defaults, for a tracker that uses its classifier alone.
+    """
 
     seed: int
-    attention: bool
-    attention_weight: float
-    adversarial: bool
-    generator_rate: float
-    generator_steps: int
-    box_regression: bool
-    box_penalty: float
     first_positives: int
     first_negatives: int
     far_regions: int
@@ -46,6 +43,19 @@ class LearningPlan:
     first_rate: float
     long_term: int
     short_term: int
+    attention: bool = False
+    attention_weight: float = 0.0
+    adversarial: bool = False
+    generator_rate: float = 0.0
+    generator_steps: int = 0
+    box_regression: bool = False
+    box_penalty: float = 1000.0
+
+    @classmethod
+    def from_parameters(cls, parameters: Parameters) -> LearningPlan:
+        """Those of a tracker's parameters that are named as here."""
+        values = {field.name: getattr(parameters, field.name, None) for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +94,16 @@ class Learner:
         extractor: looks at the images.
         boxes: draws what to learn from.
         plan: how.
+        settings: of the training steps; MDNet's by default.
     """
 
     def __init__(
-        self, network: MdNet, extractor: Extractor, boxes: TrainingBoxes, plan: LearningPlan
+        self,
+        network: MdNet,
+        extractor: Extractor,
+        boxes: TrainingBoxes,
+        plan: LearningPlan,
+        settings: OnlineSettings | None = None,
     ) -> None:
         self._extractor, self._boxes, self._plan = extractor, boxes, plan
         self._classifier = network.classifier(plan.seed)
@@ -96,7 +112,7 @@ class Learner:
         self._trainer = OnlineTrainer(
             self._classifier.groups,
             self._objective,
-            OnlineSettings(),
+            settings or OnlineSettings(),
             self._random,
             self._classifier.train,
         )

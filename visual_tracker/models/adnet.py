@@ -12,6 +12,7 @@ to nothing; `vgg-m` is the paper's, encodes nothing and runs its convolutions on
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ from visual_tracker.adnet.actions import ACTIONS
 from visual_tracker.adnet.history import SIZE as HISTORY_SIZE
 from visual_tracker.adnet.regions import CONTEXT, PATCH
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
-from visual_tracker.models.mdnet import VggMFeatures
+from visual_tracker.models.mdnet import MdNet, VggMFeatures
 from visual_tracker.online.roi_align import roi_align
 
 
@@ -77,6 +78,14 @@ class PolicyNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
+    def look(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What :meth:`encode` gives, and the maps of an MDNet on the same convolutions.
+
+        The second is what :meth:`visual_tracker.models.mdnet.RegionFeatures.pool` takes, each map
+        (B, c, h, w): whether a box shows the target is for MDNet's classifier to say.
+        """
+
+    @abstractmethod
     def describe(self, encoded: Tensor, boxes: Tensor) -> Tensor:
         """Features of boxes of one region.
 
@@ -119,7 +128,14 @@ class LiteAdnet(PolicyNetwork):
 
     def encode(self, image: Tensor) -> Tensor:
         """Joined maps (B, 48, 2 n + 1, 2 n + 1)."""
+        return self.look(image)[0]
+
+    def look(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The joined maps, and the trunk's of strides 8 and 16."""
         fine, coarse = self.trunk(image)
+        return self._joined(fine, coarse), (fine, coarse)
+
+    def _joined(self, fine: Tensor, coarse: Tensor) -> Tensor:
         fine = self.fine(fine)
         enlarged = functional.interpolate(
             self.coarse(coarse), size=fine.shape[2:], mode="bilinear", align_corners=True
@@ -150,6 +166,10 @@ class VggAdnet(PolicyNetwork):
         """The regions as they are."""
         return image
 
+    def look(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The regions as they are, and the last convolution's map of them."""
+        return image, self.features.maps(image)
+
     def describe(self, encoded: Tensor, boxes: Tensor) -> Tensor:
         """The last convolution's 3x3 cells of 1.4 times the box, resampled to 112x112."""
         # pixel i is centred at i + .5
@@ -160,6 +180,13 @@ class VggAdnet(PolicyNetwork):
     def frozen_parts(self) -> list[nn.Module]:
         """All convolutions."""
         return [self.features]
+
+
+def classifier_of(network: VggAdnet) -> MdNet:
+    """An MDNet on the network's convolutions that begins with copies of its fc4 and fc5."""
+    made = MdNet(network.features)
+    made.fc4, made.fc5 = copy.deepcopy(network.head.fc4), copy.deepcopy(network.head.fc5)
+    return made.eval().requires_grad_(False)
 
 
 def with_context(boxes: Tensor) -> Tensor:

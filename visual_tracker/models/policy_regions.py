@@ -17,6 +17,7 @@ from visual_tracker.boxes import BoxArray
 from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.adnet import PolicyHead, PolicyNetwork
+from visual_tracker.models.mdnet import RegionFeatures
 from visual_tracker.timing import NETWORK, timed
 
 
@@ -42,20 +43,34 @@ class EncodedRegion:
         self.frame = frame
         self._network = network
         self._device = device
-        self._encoded = self._encode(take_crop(image, frame, padding))
+        self._encoded, self._maps = self._look(take_crop(image, frame, padding))
 
     @timed(NETWORK)
-    def _encode(self, crop: Image) -> Tensor:
+    def _look(self, crop: Image) -> tuple[Tensor, tuple[Tensor, ...]]:
         batch = torch.from_numpy(crop).to(self._device).permute(2, 0, 1)[None].float()
         with torch.no_grad():
-            return self._network.encode(batch.contiguous(memory_format=torch.channels_last))[0]
+            encoded, maps = self._network.look(batch.contiguous(memory_format=torch.channels_last))
+        return encoded[0], tuple(one[0] for one in maps)
 
     @timed(NETWORK)
     def features(self, boxes: BoxArray) -> Tensor:
-        """Features (N, F) of boxes (N, 4) in pixels of the image."""
-        inside = torch.from_numpy(boxes_in(self.frame, boxes)).float().to(self._device)
+        """Features (N, F) of boxes (N, 4) in pixels of the image, for the policy."""
         with torch.no_grad():
-            return self._network.describe(self._encoded, inside)
+            return self._network.describe(self._encoded, self._inside(boxes))
+
+    @timed(NETWORK)
+    def pooled(self, features: RegionFeatures, boxes: BoxArray) -> Tensor:
+        """Features (N, C, P, P) of boxes (N, 4) in pixels of the image, for MDNet's classifier.
+
+        Args:
+            features: with the same convolutions as the policy's network.
+            boxes: (N, 4).
+        """
+        with torch.no_grad():
+            return features.pool(self._maps, self._inside(boxes))
+
+    def _inside(self, boxes: BoxArray) -> Tensor:
+        return torch.from_numpy(boxes_in(self.frame, boxes)).float().to(self._device)
 
     def policy(
         self, head: PolicyHead, seen: list[Tensor] | None = None

@@ -38,16 +38,19 @@ def roi_align(features: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 def _weights_of_axes(boxes: Tensor, size: int, height: int, width: int) -> tuple[Tensor, Tensor]:
     """:func:`bin_weights` along y and along x, (N, size, height) and (N, size, width)."""
+    # both at once, as if the map were square: for few boxes the number of calls is what costs
+    limits = None
     if height != width:
-        rows = bin_weights(boxes[:, 1], boxes[:, 3], size, height)
-        return rows, bin_weights(boxes[:, 0], boxes[:, 2], size, width)
-    # both at once: for few boxes the number of calls is what costs
-    both = bin_weights(boxes[:, :2].flatten(), boxes[:, 2:].flatten(), size, width)
-    both = both.unflatten(0, (len(boxes), 2))
-    return both[:, 1], both[:, 0]
+        limits = boxes.new_tensor((width, height)).repeat(len(boxes))
+    both = bin_weights(
+        boxes[:, :2].flatten(), boxes[:, 2:].flatten(), size, max(height, width), limits
+    ).unflatten(0, (len(boxes), 2))
+    return both[:, 1, :, :height], both[:, 0, :, :width]
 
 
-def bin_weights(start: Tensor, length: Tensor, size: int, cells: int) -> Tensor:
+def bin_weights(
+    start: Tensor, length: Tensor, size: int, cells: int, limits: Tensor | None = None
+) -> Tensor:
     """How much each cell of a line counts in each bin of each interval.
 
     Args:
@@ -55,6 +58,8 @@ def bin_weights(start: Tensor, length: Tensor, size: int, cells: int) -> Tensor:
         length: (N,) of the intervals.
         size: bins an interval.
         cells: cells of the line.
+        limits: (N,) cells of each interval's own line, `cells` at most; None where all have as
+            many. Those beyond count for nothing.
 
     Returns:
         (N, size, cells), each row of sum 1.
@@ -62,6 +67,8 @@ def bin_weights(start: Tensor, length: Tensor, size: int, cells: int) -> Tensor:
     bin_length = length / size
     # as many samples in a bin as it spans cells, evenly spaced, at least one
     samples = bin_length.ceil().clamp(1, cells)
+    if limits is not None:
+        samples = samples.minimum(limits)
     most = int(samples.max()) if len(samples) else 1
     device, dtype = start.device, start.dtype
     index = torch.arange(most, device=device, dtype=dtype)
@@ -69,6 +76,8 @@ def bin_weights(start: Tensor, length: Tensor, size: int, cells: int) -> Tensor:
     bins = torch.arange(size, device=device, dtype=dtype)
     positions = (bins[:, None] + offsets[:, None, :]) * bin_length[:, None, None]
     positions = (start[:, None, None] + positions).clamp(0, cells - 1)
+    if limits is not None:
+        positions = positions.minimum(limits[:, None, None] - 1)
     shares = (index < samples[:, None]) / samples[:, None]
     grid = torch.arange(cells, device=device, dtype=dtype)
     hats = (1 - (positions[..., None] - grid).abs()).clamp_(min=0)

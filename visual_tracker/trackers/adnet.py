@@ -1,13 +1,16 @@
 """ADNet: the box is moved by actions until the policy says stop; it learns its target on line.
 
 Yun et al., "Action-Decision Networks for Visual Tracking with Deep Reinforcement Learning", CVPR
-2017. Confidence is the network's probability that the final box shows the target. Below
-`lost_threshold` the target is looked for among random boxes around the last one, drawn farther
-with every frame of failure; if the best is not above `found_threshold` the state is LOST and the
-box is frozen. A frame counts for learning only if the target was followed into it.
+2017. Confidence is the probability that the final box shows the target, by MDNet's classifier on
+the same maps of the trunk: the paper's second output knows what an object looks like before it has
+seen this one, and took others for it (docs/experiments-adnet.md, 10). Below `lost_threshold` the
+target is looked for among random boxes around the last one, drawn farther with every frame of
+failure; if the best is not above `found_threshold` the state is LOST and the box is frozen. A frame
+counts for learning only if the target was followed into it.
 
-Only the fully connected layers learn, from boxes of the first frame and of confident later ones.
-An update is done in slices of `steps_per_frame`, so that a frame's time is bounded.
+Only fully connected layers learn: the policy's from the first frame, the classifier's from it and
+from confident later ones. An update is done in slices of `steps_per_frame`, so that a frame's time
+is bounded.
 
 `adnet_fast` is the same with smaller budgets.
 """
@@ -15,28 +18,26 @@ An update is done in slices of `steps_per_frame`, so that a frame's time is boun
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from visual_tracker.adnet.episode import run_episode
 from visual_tracker.adnet.history import empty_histories
-from visual_tracker.adnet.regions import CONTEXT, PATCH, region_around
+from visual_tracker.adnet.regions import CONTEXT
 from visual_tracker.boxes import Box
 from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image, size_of
 from visual_tracker.parameters import Applies, parameter, with_default
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
+from visual_tracker.trackers.torch_runtime import weights_path
 
 if TYPE_CHECKING:
-    from visual_tracker.models.policy_regions import EncodedRegion
-    from visual_tracker.online.bank import Samples
-
-#: positives of this many latest frames are learned from after a failure (MDNet, section 3.3)
-_SHORT_TERM = 20
+    from visual_tracker.models.adnet import PolicyHead
+    from visual_tracker.models.mdnet import MdNet
 
 #: spread of the first search after a failure, in mean sides, how it grows, and its largest
 _SEARCH_SPREAD, _SEARCH_GROWTH, _LARGEST_SPREAD = 0.6, 1.15, 1.5
@@ -44,6 +45,11 @@ _SEARCH_SPREAD, _SEARCH_GROWTH, _LARGEST_SPREAD = 0.6, 1.15, 1.5
 
 #: the region shows boxes up to two deviations off on either side
 _SPREADS_SHOWN = 4.0
+
+
+#: how far, in mean sides, a box with its context may reach out of the region before it is looked
+#: at anew
+_BEYOND = 0.15
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class AdnetParameters(OnlineParameters):
     max_actions: int = parameter(20, "Most actions a frame.", minimum=1, maximum=100)
     region: float = parameter(
         3.8,
-        "Side of the region encoded a frame, in mean sides of the target; most of the time.",
+        "Side of the region encoded a frame around a square target, in sides of it; around another "
+        "as much beside it. Most of the time goes there.",
         minimum=1.6,
         maximum=8.0,
     )
@@ -96,7 +103,7 @@ class AdnetParameters(OnlineParameters):
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
     first_negatives: int = parameter(
-        150, "Boxes of the first frame beside it.", minimum=1, maximum=10000,
+        300, "Boxes of the first frame beside it.", minimum=1, maximum=10000,
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
     far_regions: int = parameter(
@@ -104,10 +111,17 @@ class AdnetParameters(OnlineParameters):
         maximum=32, applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
     first_steps: int = parameter(
-        60, "Training steps at the first frame.", minimum=0, maximum=1000,
+        50, "Training steps of the classifier at the first frame.", minimum=1, maximum=1000,
         applies=Applies.AT_NEXT_INIT,
     )  # fmt: skip
     first_rate: float = parameter(
+        1e-3, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
+    )
+    policy_steps: int = parameter(
+        60, "Training steps of the policy at the first frame.", minimum=0, maximum=1000,
+        applies=Applies.AT_NEXT_INIT,
+    )  # fmt: skip
+    policy_rate: float = parameter(
         1e-3, "Learning rate there.", minimum=0.0, maximum=1.0, applies=Applies.AT_NEXT_INIT
     )
     positives: int = parameter(
@@ -129,13 +143,26 @@ class AdnetParameters(OnlineParameters):
         2, "Most training steps a frame; an update takes several.", minimum=1, maximum=1000
     )
     batch: int = parameter(
-        32, "Positive boxes of a training step, and negative ones.", minimum=1, maximum=1024,
+        32,
+        "Positive boxes of a training step; there are twice as many negative ones.",
+        minimum=1,
+        maximum=1024,
         applies=Applies.AT_NEXT_INIT,
-    )  # fmt: skip
-    memory: int = parameter(
-        30, "Later frames whose boxes are remembered; the first is kept.", minimum=1, maximum=10000,
+    )
+    long_term: int = parameter(
+        100,
+        "Frames whose positives an update learns from.",
+        minimum=1,
+        maximum=1000,
         applies=Applies.AT_NEXT_INIT,
-    )  # fmt: skip
+    )
+    short_term: int = parameter(
+        20,
+        "Frames whose positives an update after a failure, and whose negatives any, learns from.",
+        minimum=1,
+        maximum=1000,
+        applies=Applies.AT_NEXT_INIT,
+    )
 
 
 @dataclass(frozen=True)
@@ -143,10 +170,10 @@ class AdnetFastParameters(AdnetParameters):
     """Parameters of ADNet with smaller budgets; most of the time saved is the trunk's."""
 
     max_actions: int = with_default(AdnetParameters, "max_actions", 8)
-    region: float = with_default(AdnetParameters, "region", 2.4)
-    search_boxes: int = with_default(AdnetParameters, "search_boxes", 64)
-    largest_search: float = with_default(AdnetParameters, "largest_search", 3.8)
-    first_steps: int = with_default(AdnetParameters, "first_steps", 40)
+    region: float = with_default(AdnetParameters, "region", 1.8)
+    search_boxes: int = with_default(AdnetParameters, "search_boxes", 128)
+    largest_search: float = with_default(AdnetParameters, "largest_search", 4.6)
+    policy_steps: int = with_default(AdnetParameters, "policy_steps", 40)
     positives: int = with_default(AdnetParameters, "positives", 16)
     negatives: int = with_default(AdnetParameters, "negatives", 9)
     learn_interval: int = with_default(AdnetParameters, "learn_interval", 5)
@@ -163,170 +190,162 @@ class AdnetTracker(OnlineTracker):
     summary = "ADNet: moves the box by learned actions, learns on line (CPU, CUDA)"
     parameters_class = AdnetParameters
 
-    @classmethod
-    def _load_network(cls, network: str, path: Path) -> Any:
-        from visual_tracker.models.loading import load_weights
-        from visual_tracker.models.networks import create_network
-
-        made = create_network(cls.kind, network)
-        load_weights(made, path)
-        return made
-
     def _init(self, image: Image, box: Box) -> None:
-        import torch
+        from visual_tracker.adnet.extraction import PolicyExtractor
+        from visual_tracker.mdnet.learner import Learner, LearningPlan
+        from visual_tracker.mdnet.sampling import TrainingBoxes
+        from visual_tracker.online.trainer import OnlineSettings
 
-        from visual_tracker.adnet.learning import PolicyObjective
-        from visual_tracker.online.bank import SampleBank
-        from visual_tracker.online.trainer import OnlineSettings, OnlineTrainer
-
-        parameters = self.parameters
-        self._rng = np.random.default_rng(parameters.seed)
-        self._padding = channel_mean(image)
+        chosen = self.parameters
+        self._rng = np.random.default_rng(chosen.seed)
         self._histories = empty_histories(1)
         self._failures = 0
         self._frame = 0
-        self._head = copy.deepcopy(self.network.head).requires_grad_(True).eval()
-        self._bank = SampleBank(parameters.memory, parameters.memory)
-        generator = torch.Generator().manual_seed(parameters.seed)
-        settings = OnlineSettings(
-            positives=parameters.batch, negatives=parameters.batch, pool=4 * parameters.batch
+        network = self._classifier_network()
+        # Learned and followed in regions of the same size: the trunk sees their borders, too.
+        region, resolution = chosen.region, chosen.resolution
+        self._extractor = PolicyExtractor(
+            self.network, network, region, resolution, channel_mean(image), self.device
         )
-        self._trainer = OnlineTrainer(
-            [(self._head.parameters(), 1.0)], PolicyObjective(self._head), settings, generator
+        batch = chosen.batch
+        self._learner = Learner(
+            network,
+            self._extractor,
+            TrainingBoxes(self._rng, size_of(image)),
+            LearningPlan.from_parameters(chosen),
+            OnlineSettings(batch, 2 * batch, pool=8 * batch),
         )
-        self._first = self._first_samples(image, box)
-        self._start_update(parameters.first_steps, parameters.first_rate)
-        self._trainer.run()
+        self._head = self._learned_policy(image, box)
+        self._learner.start(image, box, (chosen.positives, chosen.negatives))
+
+    def _classifier_network(self) -> MdNet:
+        """What the classifier begins with: layers on the same convolutions as the policy's."""
+        path = weights_path("mdnet", self.parameters.network, "")
+        if path is None:
+            from visual_tracker.models.adnet import classifier_of
+
+            return classifier_of(self.network)
+        network: MdNet = self._shared_network("mdnet", path)
+        return network
 
     def _track(self, image: Image, last: Track) -> Track:
-        parameters = self.parameters
+        chosen = self.parameters
         self._frame += 1
-        region = self._encoded(image, last.box, parameters.region)
-        box, confidence = self._moved(region, last.box, size_of(image))
-        found = max(parameters.lost_threshold, parameters.found_threshold)
-        followed = held = confidence >= (found if self._failures else parameters.lost_threshold)
+        followed = held = False
+        if not self._failures:
+            box, confidence = self._follow(image, last.box)
+            followed = held = confidence >= chosen.lost_threshold
         if not followed:
-            region, box, confidence = self._search(image, region, last.box)
-            held = confidence >= found
+            box, confidence = self._search(image, last.box)
+            held = confidence >= max(chosen.lost_threshold, chosen.found_threshold)
         self._failures = 0 if held else self._failures + 1
         # What was found by a search may be a look-alike: it is learned from once it is followed.
-        due = self._frame % parameters.learn_interval == 0
-        if followed and due and confidence > parameters.learn_threshold:
-            counts = parameters.positives, parameters.negatives
-            self._bank.add(self._frame, *self._samples(region, box, counts, size_of(image)))
+        due = self._frame % chosen.learn_interval == 0
+        if followed and due and confidence > chosen.learn_threshold:
+            self._learner.remember(self._frame, box, chosen.positives, chosen.negatives)
         self._learn()
+        region = self._extractor.encoded.frame.region
         if not held:
-            return Track(last.box, confidence, TrackState.LOST, region.frame.region)
-        return Track(box, confidence, TrackState.TRACKING, region.frame.region)
+            return Track(last.box, confidence, TrackState.LOST, region)
+        return Track(box, confidence, TrackState.TRACKING, region)
 
     # Looking --------------------------------------------------------------------------------------
 
-    def _encoded(self, image: Image, box: Box, sides: float) -> EncodedRegion:
-        """The region of so many mean sides around a box."""
-        from visual_tracker.models.policy_regions import EncodedRegion
+    def _follow(self, image: Image, last: Box) -> tuple[Box, float]:
+        """Where the policy moves the last box to, and the confidence there.
 
-        resolution = self.parameters.resolution
-        size = region_size(sides, resolution)
-        frame = region_around(np.array(box.xywh), size, 1 / resolution)
-        return EncodedRegion(self.network, image, frame, self._padding, self.device)
+        If it leaves what the region shows, it goes on in a region around the place that it reached.
+        """
+        sides, image_size = self.parameters.region, size_of(image)
+        self._look(image, last, sides)
+        box, confidence = self._moved(last, image_size)
+        way = np.abs(np.subtract(box.center, last.center)).max()
+        if way <= ((sides - CONTEXT) / 2 + _BEYOND) * math.sqrt(last.area):
+            return box, confidence
+        self._look(image, box, sides)
+        return self._moved(box, image_size)
 
-    def _moved(
-        self, region: EncodedRegion, start: Box, image_size: tuple[int, int]
-    ) -> tuple[Box, float]:
-        """Where the policy moves a box to, and its confidence there."""
+    def _look(self, image: Image, box: Box, sides: float) -> None:
+        """Encode the region of so many mean sides around a box."""
+        from visual_tracker.adnet.extraction import region_of
+
+        self._extractor.look(image, region_of(box, sides, self.parameters.resolution))
+
+    def _moved(self, start: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
+        """Where the policy moves a box to, and the classifier's confidence there."""
         episode = run_episode(
-            region.policy(self._head),
+            self._extractor.encoded.policy(self._head),
             np.array([start.xywh]),
             self._histories,
             image_size,
             self.parameters.max_actions,
         )
         self._histories = episode.histories
-        return Box.from_xywh(*episode.boxes[0]), float(episode.confidences[0])
+        margin = float(self._learner.score(episode.boxes).margins[0])
+        return Box.from_xywh(*episode.boxes[0]), 1.0 / (1.0 + math.exp(-margin))
 
-    def _search(
-        self, image: Image, region: EncodedRegion, last: Box
-    ) -> tuple[EncodedRegion, Box, float]:
+    def _search(self, image: Image, last: Box) -> tuple[Box, float]:
         """Where the policy moves the most confident of random boxes around the last one.
 
         A larger region is encoded if the one at hand does not show them all.
         """
-        from visual_tracker.models.policy_regions import head_outputs
-        from visual_tracker.online.samplers import Spread, gaussian_boxes
+        from visual_tracker.mdnet.search import tried_boxes
+        from visual_tracker.online.samplers import Spread
 
-        parameters = self.parameters
-        farthest = min(_LARGEST_SPREAD, (parameters.largest_search - CONTEXT) / _SPREADS_SHOWN)
+        chosen, image_size = self.parameters, size_of(image)
+        farthest = min(_LARGEST_SPREAD, (chosen.largest_search - CONTEXT) / _SPREADS_SHOWN)
         farness = min(farthest, _SEARCH_SPREAD * _SEARCH_GROWTH**self._failures)
         sides = CONTEXT + _SPREADS_SHOWN * farness
-        if sides > parameters.region:
-            region = self._encoded(image, last, sides)
-        boxes = gaussian_boxes(
-            self._rng, last, parameters.search_boxes, size_of(image), Spread(farness, 1.0)
-        )
-        histories = np.repeat(empty_histories(1), len(boxes), axis=0)
-        outputs = head_outputs(self._head, region.features(boxes), histories)
-        best = Box.from_xywh(*boxes[int(outputs.confidences.argmax())])
+        if sides > chosen.region:
+            self._look(image, last, sides)
+        near = chosen.search_boxes // 2
+        counts = chosen.search_boxes - near, near
+        spreads = Spread(farness, 1.0), Spread(_SEARCH_SPREAD, 1.0)
+        tried = tried_boxes(self._learner, self._rng, last, counts, image_size, spreads)
         self._histories = empty_histories(1)
-        return region, *self._moved(region, best, size_of(image))
+        return self._moved(Box.from_xywh(*tried.best(1).boxes[0]), image_size)
 
     # Learning -------------------------------------------------------------------------------------
 
-    def _first_samples(self, image: Image, box: Box) -> tuple[Samples, Samples]:
-        """Positives of the first frame; negatives of it, other places among them."""
-        from visual_tracker.adnet.learning import far_boxes, far_samples, joined
-        from visual_tracker.online.samplers import Spread, whole_image_boxes
+    def _learned_policy(self, image: Image, box: Box) -> PolicyHead:
+        """The policy's head, with what the first frame teaches of the actions."""
+        import torch
 
-        parameters, image_size = self.parameters, size_of(image)
-        region = self._encoded(image, box, parameters.region)
-        counts = parameters.first_positives, parameters.first_negatives
-        positives, near = self._samples(region, box, counts, image_size)
-        negatives = [near]
-        places = whole_image_boxes(
-            self._rng, box, parameters.far_regions, image_size, Spread(0.0, 1.0)
-        )
-        for place in places:
-            region = self._encoded(image, Box.from_xywh(*place), parameters.region)
-            count = -(-parameters.first_negatives // len(places))
-            boxes = far_boxes(self._rng, box, place, count, image_size)
-            negatives.append(far_samples(region.features(boxes)))
-        return positives, joined(negatives)
+        from visual_tracker.adnet.learning import PolicyObjective, draw_boxes, samples_of
+        from visual_tracker.online.trainer import OnlineSettings, OnlineTrainer
 
-    def _samples(
-        self, region: EncodedRegion, box: Box, counts: tuple[int, int], image_size: tuple[int, int]
-    ) -> tuple[Samples, Samples]:
-        """So many positives and negatives around the target."""
-        from visual_tracker.adnet.learning import draw_boxes, samples_of
-
-        return samples_of(draw_boxes(self._rng, box, *counts, image_size), region.features)
+        chosen = self.parameters
+        head: PolicyHead = copy.deepcopy(self.network.head).requires_grad_(True).eval()
+        self._extractor.look(image, self._extractor.region(box))
+        counts = chosen.first_positives, chosen.first_positives
+        drawn = draw_boxes(self._rng, box, *counts, size_of(image))
+        positives, negatives = samples_of(drawn, self._extractor.encoded.features)
+        # around a box as large as the image there may be none
+        if chosen.policy_steps and len(negatives):
+            batch = chosen.batch
+            trainer = OnlineTrainer(
+                [(head.parameters(), 1.0)],
+                PolicyObjective(head),
+                OnlineSettings(batch, batch, pool=4 * batch),
+                torch.Generator().manual_seed(chosen.seed),
+            )
+            trainer.start(positives, negatives, chosen.policy_steps, chosen.policy_rate)
+            trainer.run()
+        return head.requires_grad_(False)
 
     def _learn(self) -> None:
         """Begin an update when it is due and none is under way, and do a slice of it."""
-        parameters = self.parameters
+        chosen = self.parameters
         failed = self._failures == 1
-        due = failed or self._frame % parameters.update_interval == 0
-        if due and not self._trainer.steps_left:
-            frames = _SHORT_TERM if failed else None
-            self._start_update(parameters.update_steps, parameters.update_rate, frames)
-        self._trainer.run(parameters.steps_per_frame)
-
-    def _start_update(self, steps: int, rate: float, frames: int | None = None) -> None:
-        """Begin an update from the first frame and the last ones (None: all remembered)."""
-        from visual_tracker.adnet.learning import joined
-
-        positives = joined([self._first[0], self._bank.positives(frames)])
-        negatives = joined([self._first[1], self._bank.negatives(frames)])
-        if steps and len(negatives):  # around a box as large as the image there may be none
-            self._trainer.start(positives, negatives, steps, rate)
+        due = failed or self._frame % chosen.update_interval == 0
+        if due and not self._learner.is_learning:
+            self._learner.start_update(failed, chosen.update_steps, chosen.update_rate)
+        self._learner.learn(chosen.steps_per_frame)
 
 
 class AdnetFastTracker(AdnetTracker):
     """ADNet with smaller budgets."""
 
     name = "adnet_fast"
-    summary = "ADNet with smaller budgets: about twice as fast (CPU, CUDA)"
+    summary = "ADNet with smaller budgets: two to three times as fast (CPU, CUDA)"
     parameters_class = AdnetFastParameters
-
-
-def region_size(sides: float, resolution: float) -> int:
-    """Pixels a side, of the form 16 n + 1, of a region of so many mean sides of the target."""
-    return 16 * max(1, round(sides * resolution * PATCH / CONTEXT / 16)) + 1

@@ -11,21 +11,16 @@ Learning runs in slices: a frame takes at most `steps_per_frame` steps of the up
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.images import Image, size_of
 from visual_tracker.mdnet.sampling import TrainingBoxes
-from visual_tracker.online.samplers import MIN_SIDE, Spread, gaussian_boxes
+from visual_tracker.online.samplers import MIN_SIDE, Spread
 from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
-
-#: how much narrower the spread of the candidates around the first ones' best is
-_NARROWER = 0.4
 
 
 @dataclass(frozen=True)
@@ -161,15 +156,6 @@ class MdNetTracker(OnlineTracker):
     summary = "MDNet: classifier that learns on line, RoIAlign, attention, VITAL (CPU, CUDA)"
     parameters_class = MdNetParameters
 
-    @classmethod
-    def _load_network(cls, network: str, path: Path) -> Any:
-        from visual_tracker.models.mdnet_release import load_mdnet
-        from visual_tracker.models.networks import create_network
-
-        made = create_network(cls.kind, network)
-        load_mdnet(made, path)
-        return made
-
     def _init(self, image: Image, box: Box) -> None:
         from visual_tracker.mdnet.extraction import make_extractor
         from visual_tracker.mdnet.learner import Learner, LearningPlan
@@ -177,7 +163,7 @@ class MdNetTracker(OnlineTracker):
         chosen = self.parameters
         self._rng = np.random.default_rng(chosen.seed)
         self._extractor = make_extractor(chosen.features, self.network, self.device)
-        plan = LearningPlan(*(getattr(chosen, name) for name in LearningPlan.__slots__))
+        plan = LearningPlan.from_parameters(chosen)
         boxes = TrainingBoxes(self._rng, size_of(image))
         self._learner = Learner(self.network, self._extractor, boxes, plan)
         self._learner.start(image, box, (chosen.positives, chosen.negatives))
@@ -203,18 +189,14 @@ class MdNetTracker(OnlineTracker):
 
     def _find(self, last: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
         """The best candidates' mean box, corrected, and their mean probability."""
+        from visual_tracker.mdnet.search import tried_boxes
+
         chosen, learner = self.parameters, self._learner
         spread = Spread(chosen.translation, chosen.scale)
         near = round(chosen.candidates * chosen.refinement)
-        tried = learner.score(
-            gaussian_boxes(
-                self._rng, last, chosen.candidates - near, image_size, spread.widened(self._factor)
-            )
-        )
-        if near:
-            narrow = Spread(chosen.translation * _NARROWER, chosen.scale * _NARROWER)
-            first = Box.from_xywh(*tried.best(1).boxes[0])
-            tried += learner.score(gaussian_boxes(self._rng, first, near, image_size, narrow))
+        counts = chosen.candidates - near, near
+        spreads = spread.widened(self._factor), spread
+        tried = tried_boxes(learner, self._rng, last, counts, image_size, spreads)
         best = tried.best(chosen.best)
         confidence = float(1.0 / (1.0 + np.exp(-best.margins.mean())))
         return _bounded(learner.corrected(best).mean(axis=0), image_size), confidence

@@ -5,7 +5,6 @@ Instances share the network's frozen part; what is learned of a target belongs t
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -60,7 +59,7 @@ class OnlineTracker(Tracker):
         path = weights_path(self.kind, chosen.network, chosen.weights)
         assert path is not None  # or unavailable_reason would have said so
         try:
-            self.network = self._shared_network(path)
+            self.network = self._shared_network(self.kind, path)
         except WeightsError as error:
             raise TrackerUnavailableError(
                 f"tracker '{self.name}' cannot run here: {error}"
@@ -73,22 +72,31 @@ class OnlineTracker(Tracker):
         return missing_libraries() or weights_problem(cls.kind, chosen.network, chosen.weights)
 
     @classmethod
-    @abstractmethod
-    def _load_network(cls, network: str, path: Path) -> Any:
-        """The network by name with the file's weights.
+    def _load_network(cls, kind: str, network: str, path: Path) -> Any:
+        """The network of a kind by name with the file's weights.
 
         Raises:
             WeightsError: if the file cannot be used.
         """
+        from visual_tracker.models.mdnet_release import load_mdnet
+        from visual_tracker.models.networks import create_network
 
-    def _shared_network(self, path: Path) -> Any:
-        """The network in use by another target, or the file loaded, frozen, on the device."""
+        made = create_network(kind, network)
+        load_mdnet(made, path)
+        return made
+
+    def _shared_network(self, kind: str, path: Path) -> Any:
+        """The network in use by another target, or the file loaded, frozen, on the device.
+
+        Raises:
+            WeightsError: if the file cannot be used.
+        """
         import torch
 
-        key = (self.kind, self.parameters.network, path, self.device)
+        key = (kind, self.parameters.network, path, self.device)
         network = _NETWORKS.get(key)
         if network is None:
-            network = self._load_network(self.parameters.network, path).eval()
+            network = self._load_network(kind, self.parameters.network, path).eval()
             network = network.requires_grad_(False).to(
                 self.device, memory_format=torch.channels_last
             )
