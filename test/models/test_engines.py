@@ -147,6 +147,26 @@ def test_two_threads_may_share_a_matcher(engine: ModuleType, lite_export: Path) 
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_mixed_templates_are_those_of_eager_torch(
+    engine: ModuleType, lite: torch.nn.Module, lite_export: Path
+) -> None:
+    graph = GraphProposalMatcher.load(lite_export, engine, "fp32", 1)
+    eager = TorchProposalMatcher(copy.deepcopy(lite), "cpu")
+    crops = [crop((129, 129)), np.ascontiguousarray(crop((129, 129))[::-1])]
+    first, second = (graph.learn(image) for image in crops)
+    kept = {name: array.copy() for name, array in first.items()}
+    found = graph.respond(graph.mixed(first, second, 0.25), crop((257, 257)))
+    expected = eager.respond(
+        eager.mixed(*(eager.learn(image) for image in crops), 0.25), crop((257, 257))
+    )
+    for mine, theirs in zip(found, expected, strict=True):
+        assert_close(mine, theirs, "fp32")
+    alone = graph.respond(first, crop((257, 257)))
+    assert np.abs(alone.scores - found.scores).max() > 1e-3
+    assert all(np.array_equal(first[name], kept[name]) for name in kept)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_siamfc_answers_a_batch_as_eager_torch_does(engine: ModuleType, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = folded(LiteSiamFc(16).eval())

@@ -37,6 +37,10 @@ class ExactMatcher:
         """Nothing to tell apart."""
         return np.ones((1, 7, 7), dtype=np.float32)
 
+    def mixed(self, template: Image, other: Image, share: float) -> Image:
+        """Grey levels between two."""
+        return cv2.addWeighted(template, 1 - share, other, share, 0)
+
     def respond(self, template: Image, image: Image) -> Response:
         """Squared differences on the stride of the map, the square anchor only."""
         self.sizes.append((image.shape[1], image.shape[0]))

@@ -75,6 +75,11 @@ class GraphProposalMatcher(GraphMatcher):
         """phi(z), (C, h, w)."""
         return cast(FloatArray, template["embedding"][0])
 
+    def mixed(self, template: Arrays, other: Arrays, share: float) -> Arrays:
+        """A template between two."""
+        weight = np.float32(share)  # it must not make the arrays float64
+        return {name: array + weight * (other[name] - array) for name, array in template.items()}
+
     @timed(NETWORK)
     def respond(self, template: Arrays, image: Image) -> Response:
         """Answer to a search crop."""

@@ -71,6 +71,9 @@ class ProposalMatcher(Protocol):
     def embedding(self, template: Any) -> FloatArray:
         """phi(z) of a template, (C, h, w)."""
 
+    def mixed(self, template: Any, other: Any, share: float) -> Any:
+        """A new template between two, with `share` of the other."""
+
     def respond(self, template: Any, image: Image) -> Response:
         """Answer to a search crop, BGR uint8 (height, width, 3) of sizes that fit the geometry."""
 

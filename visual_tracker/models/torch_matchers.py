@@ -86,6 +86,11 @@ class TorchProposalMatcher(_TorchMatcher):
         """phi(z), (C, h, w)."""
         return cast(FloatArray, template.embedding[0].float().cpu().numpy())
 
+    @torch.inference_mode()
+    def mixed(self, template: Template, other: Template, share: float) -> Template:
+        """A template between two."""
+        return Template(*(own.lerp(its, share) for own, its in zip(template, other, strict=True)))
+
     @timed(NETWORK)
     @torch.inference_mode()
     def respond(self, template: Template, image: Image) -> Response:

@@ -15,6 +15,9 @@ learned on line on the network's features, with the distractors as negatives. It
 network's probability with `model_weight` before penalty and window; the network's regression gives
 the box, less what it got wrong in the first frame (`visual_tracker.trackers.box_correction`).
 
+Template update (`visual_tracker.trackers.template_update`): the network searches for the first
+template and, by `template_share`, a running mean of later ones.
+
 Confidence: the probability that the chosen box is the target, of all signs together, where a
 calibration lies beside the weights (`visual_tracker.trackers.confidence`); the network's own
 elsewhere.
@@ -66,6 +69,7 @@ from visual_tracker.trackers.target_model import (
     peak_near,
     values_at,
 )
+from visual_tracker.trackers.template_update import UpdatedTemplate
 from visual_tracker.trackers.torch_runtime import weights_path
 
 #: thresholds on the network's own probability, where no calibration lies beside the weights;
@@ -169,6 +173,18 @@ class DaSiamRpnParameters(SiamRpnParameters):
     learn_every: int = parameter(
         4, "The filter and the recent templates learn every n-th frame.", minimum=1, maximum=1000
     )
+    template_share: float = parameter(
+        0.5,
+        "Share of later templates in the one searched for; 0 keeps the first.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    template_rate: float = parameter(
+        0.6, "Weight of a new template among the later ones.", minimum=0.0, maximum=1.0
+    )
+    template_threshold: float = parameter(
+        0.8, "Confidence above which the template is updated.", minimum=0.0, maximum=1.0
+    )
     box_correction: float = parameter(
         0.75,
         "Share of the boxes' error in the first frame that is taken off later boxes.",
@@ -246,6 +262,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _init(self, image: Image, box: Box) -> None:
         super()._init(image, box)
+        self._searched = UpdatedTemplate(self.matcher, self._template)
         embedding = self.matcher.embedding(self._template)
         self._combined = CombinedTemplate(embedding, self.parameters.distractor_strength)
         self._gallery = Gallery(embedding)
@@ -300,7 +317,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._candidate = None
         self._held_box = box
         if confidence > self.parameters.learn_threshold:
-            self._learn(choice)
+            self._learn(choice, image, box, confidence)
         return Track(box, confidence, TrackState.TRACKING, frame.region)
 
     def _box_in_doubt(self, box: Box, confidence: float) -> Box:
@@ -451,7 +468,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Learning -----------------------------------------------------------------------------------
 
-    def _learn(self, choice: Choice) -> None:
+    def _learn(self, choice: Choice, image: Image, box: Box, confidence: float) -> None:
         ranked = choice.ranked
         if self.parameters.distractor_aware:
             self._combined.learn(
@@ -467,6 +484,15 @@ class DaSiamRpnTracker(SiamRpnTracker):
             boxes = ranked.proposals.boxes
             centers = boxes[:2, choice.distractors]
             self._model.learn(choice.filtered.features, boxes[:, choice.chosen], centers)
+        if confidence > self.parameters.template_threshold:
+            self._update_template(image, box)
+
+    def _update_template(self, image: Image, box: Box) -> None:
+        share = self.parameters.template_share
+        if share > 0:
+            template = self._template_of(image, box)
+            self._searched.learn(template, self.parameters.template_rate, share)
+            self._template = self._searched.current
 
     def _embedding(self, ranked: Ranked, proposal: int) -> FloatArray:
         """Embedding of the cell that proposes."""

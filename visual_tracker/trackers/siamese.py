@@ -118,6 +118,10 @@ class SiameseTracker(Tracker):
         """Remember size and padding, and return the first frame's template."""
         self._padding = channel_mean(image)
         self._min_side = min(MIN_SIDE, box.width, box.height)
+        return self._template_of(image, box)
+
+    def _template_of(self, image: Image, box: Box) -> Any:
+        """The template that a box gives."""
         side = context_side(box.width, box.height)
         frame = CropFrame.square(box.center, side, self.geometry.template_size)
         return self.matcher.learn(take_crop(image, frame, self._padding))

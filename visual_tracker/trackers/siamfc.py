@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from visual_tracker.boxes import Box
-from visual_tracker.crops import CropFrame, context_side, take_crop
+from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import FloatArray
 from visual_tracker.parameters import parameter
@@ -119,9 +119,7 @@ class SiamFcTracker(SiameseTracker):
         rate = self.parameters.template_rate
         if rate == 0 or confidence < self.parameters.template_threshold:
             return
-        side = context_side(box.width, box.height)
-        frame = CropFrame.square(box.center, side, self.geometry.template_size)
-        new = self.matcher.learn(take_crop(image, frame, self._padding))
+        new = self._template_of(image, box)
         self._kernel = ((1 - rate) * self._kernel + rate * new).astype(np.float32)
 
 

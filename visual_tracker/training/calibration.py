@@ -94,9 +94,9 @@ class GuidedTracker(DaSiamRpnTracker):
         size = (image.shape[1], image.shape[0])
         return choice, self._updated(frame, choice.ranked, choice.chosen, last, size)
 
-    def learn(self, choice: Choice) -> None:
-        """Learn from an answer that is the target."""
-        self._learn(choice)
+    def learn(self, choice: Choice, image: Image, box: Box) -> None:
+        """Learn from an answer that is the target, as one that is sure of it."""
+        self._learn(choice, image, box, confidence=1.0)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _run(tracker: GuidedTracker, case: Case) -> list[Witness]:
             ask(frame, _WIDE_FRAMES)
         choice, last, overlap = ask(frame, 0)
         if overlap > _IS_TARGET:
-            tracker.learn(choice)
+            tracker.learn(choice, sequence.frames[frame], last)
         if not sequence.visible[frame]:
             continue
         frames_off = frames_off + 1 if overlap < _IS_NOT else 0
