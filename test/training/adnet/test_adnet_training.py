@@ -51,7 +51,11 @@ class TinyAdnet(PolicyNetwork):
         self.head = PolicyHead(self.feature_size, width=32, dropout=0.1)
 
     def encode(self, image: torch.Tensor) -> torch.Tensor:
-        return self.neck(self.pooling(image / 64 - 2))
+        return self.look(image)[0]
+
+    def look(self, image: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        pooled = self.pooling(image / 64 - 2)
+        return self.neck(pooled), (pooled,)
 
     def describe(self, encoded: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         return roi_align(encoded, with_context(boxes) / 4 - 0.5, 5).flatten(1)
