@@ -32,6 +32,7 @@ from visual_tracker.crops import channel_mean
 from visual_tracker.images import Image, size_of
 from visual_tracker.parameters import Applies, parameter, with_default
 from visual_tracker.trackers.base import Track, TrackState
+from visual_tracker.trackers.confidence import sigmoid
 from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
 from visual_tracker.trackers.torch_runtime import weights_path
 
@@ -282,7 +283,7 @@ class AdnetTracker(OnlineTracker):
         )
         self._histories = episode.histories
         margin = float(self._learner.score(episode.boxes).margins[0])
-        return Box.from_xywh(*episode.boxes[0]), 1.0 / (1.0 + math.exp(-margin))
+        return Box.from_xywh(*episode.boxes[0]), sigmoid(margin)
 
     def _search(self, image: Image, last: Box) -> tuple[Box, float]:
         """Where the policy moves the most confident of random boxes around the last one.

@@ -20,6 +20,7 @@ from visual_tracker.mdnet.sampling import TrainingBoxes
 from visual_tracker.online.samplers import MIN_SIDE, Spread
 from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.base import Track, TrackState
+from visual_tracker.trackers.confidence import sigmoid
 from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
 
 
@@ -198,7 +199,7 @@ class MdNetTracker(OnlineTracker):
         spreads = spread.widened(self._factor), spread
         tried = tried_boxes(learner, self._rng, last, counts, image_size, spreads)
         best = tried.best(chosen.best)
-        confidence = float(1.0 / (1.0 + np.exp(-best.margins.mean())))
+        confidence = sigmoid(float(best.margins.mean()))
         return _bounded(learner.corrected(best).mean(axis=0), image_size), confidence
 
     def _learn(self, lost: bool) -> None:

@@ -18,6 +18,7 @@ from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import FloatArray
 from visual_tracker.parameters import parameter
 from visual_tracker.trackers.base import Track, TrackState
+from visual_tracker.trackers.confidence import sigmoid
 from visual_tracker.trackers.siamese import SiameseParameters, SiameseTracker
 
 #: the response map is enlarged by this factor before the peak is taken (section 4.1 of the paper)
@@ -65,7 +66,7 @@ class SiamFcTracker(SiameseTracker):
         crops = [take_crop(image, frame, self._padding) for frame in frames]
         responses = self.matcher.respond(self._kernel, crops)
         scale, x, y, logit = self._peak(responses)
-        confidence = 1.0 / (1.0 + float(np.exp(-logit)))
+        confidence = sigmoid(logit)
         middle = frames[len(frames) // 2]
         if confidence < self.parameters.lost_threshold:
             return Track(last.box, confidence, TrackState.LOST, middle.region)
