@@ -8,6 +8,7 @@ import numpy as np
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import LITE
 from visual_tracker.models.matchers import Response
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnTracker
 
 #: template pixels compared: the middle 49, as many as a cell of `lite` covers
 SPAN = LITE.kernel_span
@@ -58,3 +59,24 @@ class ExactMatcher:
                 deltas[0, SQUARE, row, column] = (left + best[1] - column * 8) / 64
                 deltas[1, SQUARE, row, column] = (top + best[0] - row * 8) / 64
         return Response(scores, deltas, np.ones((1, rows + 6, columns + 6), dtype=np.float32))
+
+
+class KnownNetwork:
+    """Put before a tracker's class: it runs on a network that is given, and needs no weights.
+
+    Attributes:
+        network: the matcher; None for an :class:`ExactMatcher` of the tracker's own.
+    """
+
+    network: object = None
+
+    @classmethod
+    def unavailable_reason(cls, parameters: object = None) -> None:
+        return None
+
+    def _make_matcher(self) -> object:
+        return self.network or ExactMatcher()
+
+
+class KnownTracker(KnownNetwork, DaSiamRpnTracker):
+    """DaSiamRPN on a network whose response is known."""

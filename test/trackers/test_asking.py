@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from test.fakes import Fleet
-from test.trackers.known_response import ExactMatcher
+from test.trackers.known_response import ExactMatcher, KnownNetwork, KnownTracker
 from visual_tracker.boxes import Box
 from visual_tracker.models.matchers import Question, Response
 from visual_tracker.targets import TargetSet, follow_together
 from visual_tracker.trackers import NotInitializedError, Track
 from visual_tracker.trackers.asking import track_together
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
 from visual_tracker.trackers.siamrpn import SiamRpnParameters, SiamRpnTracker
 
 WIDTH, HEIGHT, SIDE = 640, 480, 64.5
@@ -44,19 +44,11 @@ class BatchedMatcher(ExactMatcher):
 def made(matcher: ExactMatcher, count: int = 3) -> list[SiamRpnTracker]:
     """Trackers of both kinds on one matcher, nothing learned on line."""
 
-    class OnMatcher:
-        @classmethod
-        def unavailable_reason(cls, parameters: object = None) -> None:
-            return None
+    class Short(KnownNetwork, SiamRpnTracker):
+        network = matcher
 
-        def _make_matcher(self) -> object:
-            return matcher
-
-    class Short(OnMatcher, SiamRpnTracker):
-        pass
-
-    class Long(OnMatcher, DaSiamRpnTracker):
-        pass
+    class Long(KnownTracker):
+        network = matcher
 
     settings = {"size_rate": 0.0, "lost_threshold": 0.5}
     own = {"target_model": False, "box_correction": 0.0, "patience": 0, "search_growth": 64}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from test.trackers.known_response import ExactMatcher
+from test.trackers.known_response import ExactMatcher, KnownTracker
 from visual_tracker.boxes import Box
 from visual_tracker.models.geometry import LITE
 from visual_tracker.models.matchers import Response
 from visual_tracker.trackers.base import TrackState
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
 from visual_tracker.trackers.score_map import Proposals, suppress
 from visual_tracker.trackers.siamrpn import Ranked
 
@@ -24,19 +24,6 @@ GROWTH = 64
 #: nothing is learned on line, and no doubt is waited out: a frame's outcome is that of the known
 #: response
 PLAIN = {"target_model": False, "box_correction": 0.0, "patience": 0}
-
-
-class KnownTracker(DaSiamRpnTracker):
-    """DaSiamRPN on a network whose response is known."""
-
-    network: object = None
-
-    @classmethod
-    def unavailable_reason(cls, parameters: object = None) -> None:
-        return None
-
-    def _make_matcher(self) -> object:
-        return type(self).network or ExactMatcher()
 
 
 def tracker(**changes: object) -> KnownTracker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from test.trackers.known_response import KnownNetwork
 from visual_tracker.boxes import Box
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import LITE
@@ -37,13 +38,8 @@ class PeakMatcher:
 
 
 def tracker(matcher: PeakMatcher, **changes: object) -> SiamFcTracker:
-    class Known(SiamFcTracker):
-        @classmethod
-        def unavailable_reason(cls, parameters: object = None) -> None:
-            return None
-
-        def _make_matcher(self) -> PeakMatcher:
-            return matcher
+    class Known(KnownNetwork, SiamFcTracker):
+        network = matcher
 
     result = Known(SiamFcParameters.from_mapping({"window_influence": 0.0, **changes}), "cpu")
     result.init(IMAGE, START)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test.trackers.known_response import ExactMatcher
+from test.trackers.known_response import KnownTracker
 from visual_tracker.boxes import Box
 from visual_tracker.trackers.base import TrackState
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
 from visual_tracker.trackers.template_update import UpdatedTemplate
 
 BOX = Box.from_center(200.0, 150.0, 64.5, 64.5)
@@ -44,17 +44,6 @@ def test_a_running_mean_and_the_first_template_by_hand() -> None:
 )  # fmt: skip
 def test_the_first_template_keeps_its_share(later: list[float], rate: float, share: float) -> None:
     assert abs(updated(later, rate, share)) <= share + 1e-9
-
-
-class KnownTracker(DaSiamRpnTracker):
-    """On a network whose response is known."""
-
-    @classmethod
-    def unavailable_reason(cls, parameters: object = None) -> None:
-        return None
-
-    def _make_matcher(self) -> object:
-        return ExactMatcher()
 
 
 def started(**changes: Any) -> KnownTracker:

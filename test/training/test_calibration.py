@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from test.trackers.known_response import ExactMatcher
+from test.trackers.known_response import KnownNetwork
 from visual_tracker.annotations import Collection, DataError, Track, View
 from visual_tracker.boxes import Box
 from visual_tracker.evaluation.datasets.videos import sequence_of
@@ -168,15 +168,8 @@ def test_cases_hold_frames_with_and_without_the_target(tmp_path: Path) -> None:
         make_cases(Collection(tracks[:1]), recipe, others=10)
 
 
-class KnownGuided(GuidedTracker):
+class KnownGuided(KnownNetwork, GuidedTracker):
     """On a network whose response is known."""
-
-    @classmethod
-    def unavailable_reason(cls, parameters: object = None) -> None:
-        return None
-
-    def _make_matcher(self) -> object:
-        return ExactMatcher()
 
 
 def test_answers_are_labelled_by_the_truth(tmp_path: Path) -> None:
