@@ -18,8 +18,8 @@ from visual_tracker.sources import SourceError
 
 NodeT = TypeVar("NodeT", bound=Node)
 
-#: seconds after which a thread that waits may have the interpreter. Python's own 5 ms are too long:
-#: after it has handed an image over, the executor's thread runs on in Python to build its wait set
+#: seconds after which a thread that waits may have the interpreter. Python's own 5 ms are too long
+#: for an image that comes while another thread builds the executor's wait set, or a message
 _SWITCH_INTERVAL = 0.0005
 
 
