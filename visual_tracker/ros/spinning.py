@@ -13,6 +13,7 @@ from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
+from visual_tracker.memory import keep_freed_memory
 from visual_tracker.parameters import ParameterError
 from visual_tracker.sources import SourceError
 
@@ -47,6 +48,7 @@ def run_all(
         rclpy.try_shutdown()
         raise SystemExit(2) from None
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    keep_freed_memory()
     executor = SingleThreadedExecutor()
     for node in nodes:
         executor.add_node(node)
