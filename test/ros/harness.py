@@ -69,10 +69,6 @@ class NodeProcess:
     def wait(self) -> int:
         return self._process.wait(TIMEOUT)
 
-    def kept_waiting(self) -> float:
-        """Seconds that its executor was ready to run and had no processor, so far (Linux only)."""
-        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
-
     @contextmanager
     def paused(self) -> Iterator[None]:
         """It does nothing meanwhile; what comes for it waits in the middleware."""

@@ -32,6 +32,7 @@ from visual_tracker.ros.frame_times import Arrival
 #: of the subscription in the wait set
 _IMAGES = 0
 _FOREVER = -1
+_SECONDS_AFTER_ERROR = 0.1
 
 
 class ImageSubscription:
@@ -46,7 +47,7 @@ class ImageSubscription:
         on_image: called on the subscription's thread with the message and its Arrival.
         on_matched: called with a QoSSubscriptionMatchedInfo when a publisher comes or goes.
         on_mismatch: called when a publisher's QoS or type does not fit.
-        on_problem: called on the subscription's thread with a line if `on_image` fails.
+        on_problem: called on the subscription's thread with what went wrong there; it goes on.
     """
 
     def __init__(
@@ -82,13 +83,13 @@ class ImageSubscription:
             ),
         )
         self._guard = GuardCondition(callback=None, callback_group=None, context=node.context)
-        self._closing = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="images", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Take no more images; none is handed over after this."""
-        self._closing = True
+        self._closing.set()
         self._guard.trigger()
         self._thread.join()
         self._guard.destroy()
@@ -104,14 +105,16 @@ class ImageSubscription:
                 in_use.enter_context(used)
             # one subscription, one guard condition, no timers, clients or services
             wait_set = _rclpy.WaitSet(1, 1, 0, 0, 0, len(events), context.handle)
-            while not self._closing:
+            while not self._closing.is_set():
                 try:
                     self._take_turn(wait_set, events)
                 except Exception:
                     # after an interruption ROS is invalid before the node closes this
-                    if self._closing or not context.ok():
+                    if not context.ok():
                         return
                     self._on_problem(f"internal error: {traceback.format_exc()}")
+                    # what fails each time must not take the processor
+                    self._closing.wait(_SECONDS_AFTER_ERROR)
 
     def _take_turn(self, wait_set: Any, events: list[EventHandler]) -> None:
         """Wait for one image or event and handle it."""
@@ -125,7 +128,7 @@ class ImageSubscription:
         for event in events:
             if event.is_ready(wait_set):
                 event.callback(event.take_data())
-        if not self._closing and wait_set.is_ready("subscription", _IMAGES):
+        if not self._closing.is_set() and wait_set.is_ready("subscription", _IMAGES):
             self._take_image()
 
     def _take_image(self) -> None:

@@ -93,7 +93,7 @@ def node_command(
     caption = (
         f"{repeats} times {seconds:g} s; {machine_text(content)}. Stages: median / p99 in ms; "
         "the node's own are take, hand over and publish, elsewhere are camera, to node, to client "
-        "and client."
+        "and client; published over tracker is from the stamp to detections sent, less track."
     )
     tables = [plots.node_rows(content), plots.stage_rows(content)]
     show_tables([table for table in tables if table[1]], caption, readme, "benchmark-node")

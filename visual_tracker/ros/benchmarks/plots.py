@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from visual_tracker.evaluation.extras import require
-from visual_tracker.ros.benchmarks.stages import ELSEWHERE, NODE, STAGES
+from visual_tracker.ros.benchmarks.stages import BESIDE_TRACKING, ELSEWHERE, NODE, STAGES
 
 #: headings of what was measured
 PLACE = ("tracker", "image", "Hz", "transport", "targets")
 #: headings of the sums of stages
-SUM_HEADINGS = {NODE: "node's own", ELSEWHERE: "elsewhere"}
+SUM_HEADINGS = {
+    NODE: "node's own",
+    ELSEWHERE: "elsewhere",
+    BESIDE_TRACKING: "published over tracker",
+}
 COLUMNS = {
     "published_hz": ("camera Hz", "{:.1f}"),
     "delivered": ("delivered", "{:.1%}"),

@@ -30,9 +30,15 @@ TO_CLIENT = "to_client"
 #: until the client's callback
 CLIENT = "client"
 STAGES = (CAMERA, TO_NODE, TAKE, HAND_OVER, TRACK, PUBLISH, TO_CLIENT, CLIENT)
-#: sums: what the node can do something about, and what it cannot
+#: what the node can do something about, and what it cannot
 NODE, ELSEWHERE = "node", "elsewhere"
-SUMS = {NODE: (TAKE, HAND_OVER, PUBLISH), ELSEWHERE: (CAMERA, TO_NODE, TO_CLIENT, CLIENT)}
+#: from the stamp until the detections are sent, without the trackers
+BESIDE_TRACKING = "beside_tracking"
+SUMS = {
+    NODE: (TAKE, HAND_OVER, PUBLISH),
+    ELSEWHERE: (CAMERA, TO_NODE, TO_CLIENT, CLIENT),
+    BESIDE_TRACKING: (CAMERA, TO_NODE, TAKE, HAND_OVER, PUBLISH),
+}
 
 
 def stages_ms(stamp: int, times: FrameTimes, receipt: Arrival) -> dict[str, float]:
