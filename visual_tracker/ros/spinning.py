@@ -13,7 +13,7 @@ from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from visual_tracker.memory import keep_freed_memory
+from visual_tracker.memory import keep_freed_memory, leave_out_of_collections
 from visual_tracker.parameters import ParameterError
 from visual_tracker.sources import SourceError
 
@@ -49,6 +49,8 @@ def run_all(
         raise SystemExit(2) from None
     sys.setswitchinterval(_SWITCH_INTERVAL)
     keep_freed_memory()
+    # before any model is loaded, which may be freed again
+    leave_out_of_collections()
     executor = SingleThreadedExecutor()
     for node in nodes:
         executor.add_node(node)
