@@ -36,6 +36,7 @@ local again. Meanwhile the box stays where it was held last, except where someth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ from visual_tracker.trackers.confidence import (
 )
 from visual_tracker.trackers.distractors import CombinedTemplate, window_of
 from visual_tracker.trackers.first_views import first_views
-from visual_tracker.trackers.likeness import Gallery
+from visual_tracker.trackers.likeness import Gallery, Likeness
 from visual_tracker.trackers.score_map import Proposals, decode_response, suppress
 from visual_tracker.trackers.search_plan import lost_frame
 from visual_tracker.trackers.siamrpn import Ranked, SiamRpnParameters, SiamRpnTracker
@@ -306,11 +307,12 @@ class DaSiamRpnTracker(SiamRpnTracker):
         frame = self._frame(image, origin)
         response = yield self._question(image, frame)
         choice = self._look(response, frame, origin)
-        confidence = self._confidence(choice)
+        evidence = self.evidence(choice)
+        confidence = self._confidence(choice, evidence)
         box = self._updated(
             frame, choice.ranked, choice.chosen, origin, size_of(image), trust=confidence
         )
-        if not self._is_held(confidence, choice, box):
+        if not self._is_held(confidence, box, lambda: self._likeness(choice, evidence)):
             shown = self._box_in_doubt(box, confidence)
             return Track(shown, confidence, TrackState.LOST, frame.region)
         self._frames_lost = self._frames_confirmed = self._frames_doubted = 0
@@ -412,8 +414,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Whether it is the target -------------------------------------------------------------------
 
-    def _confidence(self, choice: Choice) -> float:
-        evidence = self.evidence(choice)
+    def _confidence(self, choice: Choice, evidence: Evidence | None) -> float:
         if evidence is None or self.calibration is None or not self.parameters.calibrated:
             return float(choice.ranked.proposals.scores[choice.chosen])
         return self.calibration.probability(evidence)
@@ -427,8 +428,14 @@ class DaSiamRpnTracker(SiamRpnTracker):
         # the middle of the box and the filter's peak are seldom at the same place to the pixel
         radius = _PEAK_RADIUS * float(np.sqrt(box[2] * box[3]))
         peak = peak_near(choice.filtered.answer, box[:2], radius, self.geometry.stride)
-        likeness = self._gallery.likeness(self._window(choice))
-        return Evidence(logit(float(proposals.scores[choice.chosen])), peak, *likeness)
+        network = logit(float(proposals.scores[choice.chosen]))
+        return Evidence(network, peak, *self._likeness(choice))
+
+    def _likeness(self, choice: Choice, evidence: Evidence | None = None) -> Likeness:
+        """How much the chosen box looks like the target; taken from the evidence, if there is."""
+        if evidence is not None:
+            return Likeness(evidence.first, evidence.recent)
+        return self._gallery.likeness(self._window(choice))
 
     def _thresholds(self) -> Thresholds:
         """Those given, else those of the calibration, else those of the network's probability."""
@@ -443,8 +450,11 @@ class DaSiamRpnTracker(SiamRpnTracker):
             given.found_similarity if given.found_similarity >= 0 else own.similarity,
         )
 
-    def _is_held(self, confidence: float, choice: Choice, box: Box) -> bool:
-        """Whether the proposal is the target: held so far, or found again."""
+    def _is_held(self, confidence: float, box: Box, likeness: Callable[[], Likeness]) -> bool:
+        """Whether the proposal is the target: held so far, or found again.
+
+        What it looks like is asked only of a confident proposal, after a loss.
+        """
         thresholds = self._thresholds()
         if not self._frames_lost:
             return confidence >= thresholds.lost
@@ -452,19 +462,16 @@ class DaSiamRpnTracker(SiamRpnTracker):
         if self.parameters.reidentify and box.iou(self._held_box) > 0:
             # where it was lost, the target is more likely than elsewhere
             enough = (thresholds.lost + thresholds.found) / 2
-        if confidence < enough or not self._is_recognised(choice, thresholds.similarity):
+        if confidence < enough or not self._is_recognised(likeness, thresholds.similarity):
             self._candidate, self._frames_confirmed = None, 0
             return False
         self._candidate = box
         self._frames_confirmed += 1
         return self._frames_confirmed >= self.parameters.confirm_frames
 
-    def _is_recognised(self, choice: Choice, least: float) -> bool:
+    def _is_recognised(self, likeness: Callable[[], Likeness], least: float) -> bool:
         """Re-identification: the candidate looks like the first and like a recent template."""
-        if not self.parameters.reidentify:
-            return True
-        likeness = self._gallery.likeness(self._window(choice))
-        return min(likeness.first, likeness.recent) >= least
+        return not self.parameters.reidentify or min(likeness()) >= least
 
     # Learning -----------------------------------------------------------------------------------
 
