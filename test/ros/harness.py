@@ -36,6 +36,7 @@ from visual_tracker.ros.conversions import (
     stamp_to_nanoseconds,
 )
 from visual_tracker.ros.qos import image_qos
+from visual_tracker.ros.spinning import spin_until
 from visual_tracker_msgs.msg import TargetStateArray
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
 
@@ -125,11 +126,7 @@ class Peer:
 
     def wait_for(self, happened: Callable[[], Any], what: str) -> Any:
         """Spin until `happened` gives something true, and return that."""
-        deadline = time.monotonic() + TIMEOUT
-        while not (result := happened()):
-            assert time.monotonic() < deadline, f"waited {TIMEOUT:g} s in vain for {what}"
-            self._executor.spin_once(timeout_sec=0.05)
-        return result
+        return spin_until(self._executor, happened, what, TIMEOUT)
 
     def spin(self, seconds: float) -> None:
         """Let come what comes; only to show that something does not."""

@@ -12,6 +12,7 @@ from visual_tracker.models.matchers import Response
 from visual_tracker.trackers.base import TrackState
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
 from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
+from visual_tracker.trackers.likeness import Gallery, Likeness
 from visual_tracker.trackers.score_map import Proposals, suppress
 from visual_tracker.trackers.siamrpn import Ranked
 
@@ -359,3 +360,28 @@ def test_with_the_target_model_the_known_target_is_found_again_too() -> None:
     found = [track for track in tracks if not track.is_lost]
     assert found
     assert found[0].box.center == pytest.approx((900, 600), abs=1.5)
+
+
+@pytest.mark.parametrize("target_model", [True, False])
+def test_the_gallery_is_asked_once_a_frame_at_most(
+    target_model: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Likeness] = []
+    likeness = Gallery.likeness
+
+    def noted(gallery: Gallery, embedding: np.ndarray) -> Likeness:
+        asked.append(likeness(gallery, embedding))
+        return asked[-1]
+
+    monkeypatch.setattr(Gallery, "likeness", noted)
+    watched = tracker(target_model=target_model)
+    watched.init(scene(START), Box.from_center(*START, SIDE, SIDE))
+    places = [(308, 304), None, None, None, (308, 304), (310, 304)]
+    counts, states = [], ""
+    for place in places:
+        asked.clear()
+        states += "L" if watched.track(scene(place)).is_lost else "t"
+        counts.append(len(asked))
+    assert states == "tLLLtt"
+    # the model's confidence needs it in every frame, re-identification in the one of the return
+    assert counts == ([1] * 6 if target_model else [0, 0, 0, 0, 1, 0])

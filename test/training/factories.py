@@ -78,8 +78,7 @@ class TinySiamRpn(SiamRpnNetwork):
     def trunk_parts(self) -> list[nn.Module]:
         return [self.trunk[4], self.trunk[2], self.trunk[0]]
 
-    def learn(self, image: torch.Tensor) -> Template:
-        features = self.features(image)
+    def kernels(self, features: torch.Tensor) -> Template:
         return Template(
             self.classification.learn(features),
             self.regression.learn(features),

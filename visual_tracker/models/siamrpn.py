@@ -44,6 +44,20 @@ class Proposals(NamedTuple):
     embedding: Tensor
 
 
+class PairProposals(NamedTuple):
+    """What the network makes of pairs in training: proposals, and what a teacher compares.
+
+    Attributes:
+        logits, deltas, embedding: as in :class:`Proposals`.
+        template_features: phi(z) of the whole template crop, (B, C, h, w).
+    """
+
+    logits: Tensor
+    deltas: Tensor
+    embedding: Tensor
+    template_features: Tensor
+
+
 def with_others(templates: Tensor, others: int) -> Tensor:
     """The templates (B, ...), followed by those of the next, the second next ... pair of the batch.
 
@@ -59,8 +73,8 @@ class SiamRpnNetwork(nn.Module):
     geometry: Geometry
 
     @abstractmethod
-    def learn(self, image: Tensor) -> Template:
-        """Turn template crops into kernels."""
+    def kernels(self, features: Tensor) -> Template:
+        """Turn phi of template crops into kernels."""
 
     @abstractmethod
     def trunk_parts(self) -> list[nn.Module]:
@@ -68,17 +82,27 @@ class SiamRpnNetwork(nn.Module):
 
     @abstractmethod
     def features(self, image: Tensor) -> Tensor:
-        """Phi of search crops (B, C, ., .)."""
+        """Phi of crops (B, C, ., .)."""
 
     @abstractmethod
     def answer(self, template: Template, features: Tensor) -> Proposals:
         """Find the templates in features (B of each, or one template)."""
 
+    def learn(self, image: Tensor) -> Template:
+        """Turn template crops into kernels."""
+        return self.kernels(self.features(image))
+
     def propose(self, template: Template, image: Tensor) -> Proposals:
         """Find the templates in search crops (B crops and B templates, or one template)."""
         return self.answer(template, self.features(image))
 
-    def forward(self, template_image: Tensor, search_image: Tensor, others: int = 0) -> Proposals:
+    def forward(
+        self,
+        template_image: Tensor,
+        search_image: Tensor,
+        others: int = 0,
+        detached_heads: bool = False,
+    ) -> PairProposals:
         """Both in one call, as training and DistributedDataParallel need it.
 
         Args:
@@ -86,10 +110,10 @@ class SiamRpnNetwork(nn.Module):
             search_image: (B, 3, S, S).
             others: how many other templates of the batch to look for in every search crop, too; the
                 answers follow in the order of :func:`with_others`.
+            detached_heads: no gradient goes from logits and deltas to the features.
         """
-        template, features = self.learn(template_image), self.features(search_image)
-        if not others:
-            return self.answer(template, features)
-        template = Template(*(with_others(part, others) for part in template))
-        repeated = features.repeat(others + 1, 1, 1, 1)
-        return self.answer(template, repeated)._replace(embedding=features)
+        own, searched = self.features(template_image), self.features(search_image)
+        given = (own.detach(), searched.detach()) if detached_heads else (own, searched)
+        template = Template(*(with_others(part, others) for part in self.kernels(given[0])))
+        answers = self.answer(template, given[1].repeat(others + 1, 1, 1, 1))
+        return PairProposals(answers.logits, answers.deltas, searched, own)

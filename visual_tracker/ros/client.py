@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -20,6 +23,10 @@ from visual_tracker_msgs.srv import InitTarget
 #: matched the client's reader within .1 s (ros2/rmw_fastrtps#842)
 ASK_AGAIN = 2.0
 
+#: seconds after which an answer is no longer waited for: an init may wait for its image and then
+#: learn for seconds, on a busy machine for many
+ANSWER_TIMEOUT = 30.0
+
 #: spins the calling node until the callable gives something true; the text says what is waited for.
 #: It raises if that does not come.
 WaitFor = Callable[[Callable[[], Any], str], Any]
@@ -28,13 +35,21 @@ WaitFor = Callable[[Callable[[], Any], str], Any]
 class InitClient:
     """Asks a tracker node to follow a target.
 
+    A node drops its answer if it has not found the asker's reader yet (see ASK_AGAIN), and an init
+    must not be asked for twice: that would start a second target, or the one of that id anew. So
+    the node's state is asked for first, as often as it takes. DDS announces readers in the order in
+    which they were made: a node that can answer the client made second can answer the first.
+
     Args:
         node: the calling node.
         tracker_node: name of the tracker's node, relative to the caller's namespace.
     """
 
     def __init__(self, node: Node, tracker_node: str = "tracker_node") -> None:
+        self._node = node
         self._client = node.create_client(InitTarget, f"{tracker_node}/init_target")
+        # after the other, see above
+        self._state_client = node.create_client(GetState, f"{tracker_node}/get_state")
 
     @property
     def ready(self) -> bool:
@@ -54,7 +69,8 @@ class InitClient:
         Args:
             box: the target in the image of `stamp`.
             stamp: the header stamp of that image.
-            on_answer: called with the service's response.
+            on_answer: called once: with the service's response, or with a failure that says so if
+                there is none within ANSWER_TIMEOUT.
             target_id: as in InitTarget.srv.
             label: as in InitTarget.srv.
         """
@@ -62,10 +78,87 @@ class InitClient:
             target_id=target_id, label=label, bbox=box_to_message(box), stamp=stamp
         )
 
-        def answered(future: Future) -> None:
-            on_answer(future.result())
+        def ask() -> None:
+            _Call(self._node, self._client, request, answered)
 
-        self._client.call_async(request).add_done_callback(answered)
+        def answered(response: InitTarget.Response | None) -> None:
+            on_answer(response or _failure(_NO_ANSWER.format(ANSWER_TIMEOUT)))
+
+        def heard(state: GetState.Response | None) -> None:
+            if state is None:
+                on_answer(_failure(_NO_STATE.format(ANSWER_TIMEOUT)))
+            else:
+                ask()
+
+        if self._state_client.service_is_ready():
+            _Call(self._node, self._state_client, GetState.Request(), heard, repeat=True)
+        else:
+            # who has init_target alone remapped goes without
+            ask()
+
+
+_NO_ANSWER = (
+    "no answer within {:g} s: the target may be followed all the same; look at the node's "
+    "target_states before you ask again"
+)
+_NO_STATE = "the tracker's node has not answered within {:g} s, and was not asked for the target"
+
+
+def _failure(message: str) -> InitTarget.Response:
+    return InitTarget.Response(success=False, message=message)
+
+
+class _Call:
+    """A request that comes to an end, with or without an answer.
+
+    Args:
+        node: the calling node.
+        client: of the service.
+        request: to it.
+        on_end: called once: with the answer, or with None if none comes within ANSWER_TIMEOUT. An
+            answer after that is dropped.
+        repeat: send the request again every ASK_AGAIN seconds; it must do no harm.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        client: Client,
+        request: Any,
+        on_end: Callable[[Any | None], None],
+        repeat: bool = False,
+    ) -> None:
+        self._node, self._client, self._request = node, client, request
+        self._on_end, self._repeat = on_end, repeat
+        self._futures: list[Future] = []
+        self._begin = time.monotonic()
+        # the node's own clock may stand still (use_sim_time)
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(ASK_AGAIN, self._on_time, clock=clock)
+        self._send()
+
+    def _send(self) -> None:
+        future = self._client.call_async(self._request)
+        self._futures.append(future)
+        future.add_done_callback(self._on_answer)
+
+    def _on_time(self) -> None:
+        if time.monotonic() - self._begin > ANSWER_TIMEOUT:
+            self._end(None)
+        elif self._repeat:
+            self._send()
+
+    def _on_answer(self, future: Future) -> None:
+        self._end(future.result())
+
+    def _end(self, answer: Any | None) -> None:
+        if not self._futures:
+            return  # it has ended before
+        for future in self._futures:
+            self._client.remove_pending_request(future)
+        self._futures = []
+        self._node.destroy_timer(self._timer)
+        self._on_end(answer)
 
 
 class PublisherHold:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +23,7 @@ from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.demo_client import DemoClient
 from visual_tracker.ros.demo_summary import Summary, summarize
 from visual_tracker.ros.processes import NodeProcess, ProcessError, use_local_dds
+from visual_tracker.ros.spinning import WaitError, spin_until
 from visual_tracker.sources import FrameSource, SourceError, open_source
 from visual_tracker.trackers import DEFAULT_TRACKER
 
@@ -130,23 +131,33 @@ class _Waiter:
         self.processes: list[NodeProcess] = []
 
     def wait(self, happened: Callable[[], bool], what: str, quiet_timeout: float) -> None:
-        """Spin until `happened`, or until nothing has come for too long or a process has ended."""
+        """Spin until `happened`.
+
+        Raises:
+            DemoError: if nothing comes for too long, or nothing can come any more.
+            ProcessError: if a process has ended.
+        """
         self._client.last_event = time.monotonic()
-        while not happened():
-            try:
-                self._executor.spin_once(timeout_sec=0.1)
-            except ExternalShutdownException:
-                # rclpy took the Ctrl-C that the demo should end by
-                raise KeyboardInterrupt from None
-            if self._client.refusal:
-                raise DemoError(f"init_target {self._client.refusal}")
-            problem = self._client.reports.get(TRACKER_NODE, {}).get("message", "")
-            if _state(self._client) == "unconfigured" and problem:
-                raise DemoError(f"the tracker's node cannot start: {problem}")
-            for process in self.processes:
-                process.check()
-            if time.monotonic() - self._client.last_event > quiet_timeout:
-                raise DemoError(f"waiting for {what}: nothing came for {quiet_timeout:g} s")
+        try:
+            spin_until(
+                self._executor,
+                happened,
+                what,
+                quiet_timeout,
+                self._check,
+                begin=lambda: self._client.last_event,
+            )
+        except WaitError as error:
+            raise DemoError(str(error)) from None
+
+    def _check(self) -> None:
+        if self._client.refusal:
+            raise DemoError(f"init_target {self._client.refusal}")
+        problem = self._client.reports.get(TRACKER_NODE, {}).get("message", "")
+        if _state(self._client) == "unconfigured" and problem:
+            raise DemoError(f"the tracker's node cannot start: {problem}")
+        for process in self.processes:
+            process.check()
 
 
 def _state(client: DemoClient) -> str:

@@ -1,16 +1,17 @@
-"""Running a node as a process: to the end, to an interruption, or to one line of error."""
+"""Spinning nodes: as a process of their own, or until something has happened."""
 
 from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import InvalidNamespaceException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from visual_tracker.memory import keep_freed_memory, leave_out_of_collections
@@ -18,10 +19,18 @@ from visual_tracker.parameters import ParameterError
 from visual_tracker.sources import SourceError
 
 NodeT = TypeVar("NodeT", bound=Node)
+ResultT = TypeVar("ResultT")
 
 #: seconds after which a thread that waits may have the interpreter. Python's own 5 ms are too long
 #: for an image that comes while another thread builds the executor's wait set, or a message
 _SWITCH_INTERVAL = 0.0005
+
+#: seconds that a turn of `spin_until` waits for something to come
+_TURN = 0.1
+
+
+class WaitError(RuntimeError):
+    """What was waited for has not happened in time; the message says what."""
 
 
 def run(make_node: Callable[[], NodeT], start: Callable[[NodeT], None] | None = None) -> None:
@@ -72,3 +81,49 @@ def run_all(
             node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
+
+
+def spin_until(
+    executor: Executor,
+    happened: Callable[[], ResultT],
+    what: str,
+    timeout: float,
+    check: Callable[[], None] = lambda: None,
+    begin: Callable[[], float] | None = None,
+) -> ResultT:
+    """Spin until `happened` gives something true, and return that.
+
+    Args:
+        executor: with the nodes to spin.
+        happened: asked before every turn; it may cause what it waits for.
+        what: is waited for, for the message.
+        timeout: in seconds.
+        check: called in every turn; it raises if there is no use in waiting on.
+        begin: from when on `timeout` counts, in monotonic seconds, such as the time of the latest
+            sign of life; None for this call.
+
+    Raises:
+        WaitError: if it has not happened in time.
+        KeyboardInterrupt: at a Ctrl-C.
+    """
+    called = time.monotonic()
+    while not (result := happened()):
+        check()
+        if time.monotonic() - (begin() if begin else called) > timeout:
+            quiet = "without a sign of life " if begin else ""
+            raise WaitError(f"waited {timeout:g} s {quiet}in vain for {what}")
+        spin_once(executor, _TURN)
+    return result
+
+
+def spin_once(executor: Executor, seconds: float) -> None:
+    """Do the next thing that comes within so many seconds.
+
+    Raises:
+        KeyboardInterrupt: at a Ctrl-C.
+    """
+    try:
+        executor.spin_once(timeout_sec=seconds)
+    except ExternalShutdownException:
+        # rclpy took the Ctrl-C that the caller should end by
+        raise KeyboardInterrupt from None

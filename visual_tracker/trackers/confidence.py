@@ -64,6 +64,14 @@ class Thresholds(NamedTuple):
     found: float
     similarity: float
 
+    def overridden(self, given: Thresholds) -> Thresholds:
+        """With those given in place of these; a negative one is not given."""
+        lost, found, similarity = (
+            new if new >= 0 else own for own, new in zip(self, given, strict=True)
+        )
+        # to be found and lost at once would be a trap
+        return Thresholds(lost, max(lost, found), similarity)
+
 
 @dataclass(frozen=True)
 class Calibration:

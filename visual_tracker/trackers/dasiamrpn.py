@@ -24,14 +24,11 @@ elsewhere.
 
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
 `found_threshold`, and then only, as a guard of ours against look-alikes (re-identification), if it
-looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). Where it
-was lost, half the way from the one threshold to the other is enough. A target that is hard to
-recognise for some frames is not gone: for `patience` frames (ours) the state is lost but the box
-follows the best proposal, and confidence above `lost_threshold` ends the doubt. Then the window is
-off, and the search region grows each frame around the box held last by `search_growth` network
-pixels until it covers the image (`visual_tracker.trackers.search_plan`); when found, the search is
-local again. Meanwhile the box stays where it was held last, except where something is seen above
-`lost_threshold` that is not enough to be found.
+looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). For
+`patience` frames of doubt (ours) the box follows the best proposal; after that it stays where it
+was held last (`visual_tracker.trackers.target_hold`). Then the window is off, and the search region
+grows each frame around the box held last by `search_growth` network pixels until it covers the
+image (`visual_tracker.trackers.search_plan`); when found, the search is local again.
 """
 
 from __future__ import annotations
@@ -57,11 +54,12 @@ from visual_tracker.trackers.confidence import (
     logit,
 )
 from visual_tracker.trackers.distractors import CombinedTemplate, window_of
-from visual_tracker.trackers.first_views import first_views
-from visual_tracker.trackers.likeness import Gallery
+from visual_tracker.trackers.first_views import View, first_views
+from visual_tracker.trackers.likeness import Gallery, Likeness
 from visual_tracker.trackers.score_map import Proposals, decode_response, suppress
 from visual_tracker.trackers.search_plan import lost_frame
 from visual_tracker.trackers.siamrpn import Ranked, SiamRpnParameters, SiamRpnTracker
+from visual_tracker.trackers.target_hold import HoldRules, Sighting, TargetHold
 from visual_tracker.trackers.target_model import (
     ModelSettings,
     TargetModel,
@@ -266,10 +264,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
         embedding = self.matcher.embedding(self._template)
         self._combined = CombinedTemplate(embedding, self.parameters.distractor_strength)
         self._gallery = Gallery(embedding)
-        self._frames_lost = self._frames_confirmed = self._frames_since_learned = 0
-        self._frames_doubted = 0
-        self._held_box = box
-        self._candidate: Box | None = None
+        self._hold = TargetHold(box)
+        self._frames_since_learned = 0
         self._learn_first_frame(image, box)
 
     def _learn_first_frame(self, image: Image, box: Box) -> None:
@@ -282,18 +278,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         questions = [Question.of_crop(self._template, view.crop) for view in views]
         responses = respond_to(self.matcher, questions)
         if self.parameters.target_model:
-            settings = ModelSettings(
-                channels=self.parameters.model_channels,
-                decay=self.parameters.model_decay,
-                distractor_weight=self.parameters.model_distractor_weight,
-            )
-            self._model = TargetModel(
-                [response.embedding for response in responses],
-                [view.box for view in views],
-                self._combined.shape[1],
-                self.geometry.stride,
-                settings,
-            )
+            self._model = self._new_model(views, responses)
         upright = [
             (decode_response(response, self.geometry), view.box)
             for response, view in zip(responses, views, strict=True)
@@ -301,53 +286,45 @@ class DaSiamRpnTracker(SiamRpnTracker):
         ]
         self._correction = self.parameters.box_correction * measure_correction(upright)
 
+    def _new_model(self, views: list[View], responses: list[Response]) -> TargetModel:
+        """A target model of what the network says of the first frame's views."""
+        settings = ModelSettings(
+            channels=self.parameters.model_channels,
+            decay=self.parameters.model_decay,
+            distractor_weight=self.parameters.model_distractor_weight,
+        )
+        return TargetModel(
+            [response.embedding for response in responses],
+            [view.box for view in views],
+            self._combined.shape[1],
+            self.geometry.stride,
+            settings,
+        )
+
     def _steps(self, image: Image, last: Track) -> Steps:
-        origin = self._origin(last.box)
-        frame = self._frame(image, origin)
+        origin = self._hold.origin(last.box)
+        frame = self._frame(image, origin, self._hold.search_steps)
         response = yield self._question(image, frame)
-        choice = self._look(response, frame, origin)
-        confidence = self._confidence(choice)
+        choice = self._look(response, frame, origin, self._hold.is_lost)
+        evidence = self.evidence(choice)
+        confidence = self._confidence(choice, evidence)
         box = self._updated(
             frame, choice.ranked, choice.chosen, origin, size_of(image), trust=confidence
         )
-        if not self._is_held(confidence, choice, box):
-            shown = self._box_in_doubt(box, confidence)
-            return Track(shown, confidence, TrackState.LOST, frame.region)
-        self._frames_lost = self._frames_confirmed = self._frames_doubted = 0
-        self._candidate = None
-        self._held_box = box
-        if confidence > self.parameters.learn_threshold:
+        sighting = Sighting(box, confidence, lambda: self._likeness(choice, evidence))
+        state, shown = self._hold.update(sighting, self._hold_rules())
+        if state is TrackState.TRACKING and confidence > self.parameters.learn_threshold:
             self._learn(choice, image, box, confidence)
-        return Track(box, confidence, TrackState.TRACKING, frame.region)
+        return Track(shown, confidence, state, frame.region)
 
-    def _box_in_doubt(self, box: Box, confidence: float) -> Box:
-        """The box of a frame that is reported lost.
-
-        For a while the best proposal, then the last one held; but where the target would be held
-        if it were not lost, it is shown.
-        """
-        self._frames_doubted += 1
-        if not self.parameters.long_term or self._frames_doubted <= self.parameters.patience:
-            return box
-        self._frames_lost += 1
-        return box if confidence >= self._thresholds().lost else self._held_box
-
-    # Where to look ------------------------------------------------------------------------------
-
-    def _origin(self, last: Box) -> Box:
-        """The box that a search starts from, and whose size is compared with."""
-        if self._candidate is not None:
-            return self._candidate
-        return self._held_box if self._frames_lost else last
-
-    def _frame(self, image: Image, box: Box) -> CropFrame:
-        """What to search: around a box, or the growing region while lost."""
-        if self._candidate is not None or not self._frames_lost:
+    def _frame(self, image: Image, box: Box, steps: int) -> CropFrame:
+        """What to search: around a box, or the region around it after so many steps of growth."""
+        if not steps:
             return self._local_frame(box)
         return lost_frame(
             box.center,
             self._pixel(box),
-            self._frames_lost,
+            steps,
             self.parameters.search_growth,
             self.parameters.largest_search,
             self.geometry,
@@ -356,7 +333,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Which proposal it is -----------------------------------------------------------------------
 
-    def _look(self, response: Response, frame: CropFrame, box: Box) -> Choice:
+    def _look(self, response: Response, frame: CropFrame, box: Box, is_lost: bool) -> Choice:
         """Ask the target model about the network's answer, too, and choose."""
         proposals = decode_response(response, self.geometry)
         proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
@@ -365,7 +342,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         if filtered is not None:
             weight = self.parameters.model_weight
             scores = (scores + weight * np.maximum(filtered.values, 0)) / (1 + weight)
-        window = 0.0 if self._frames_lost else self.parameters.window_influence
+        window = 0.0 if is_lost else self.parameters.window_influence
         ranked = self._rank(response, proposals, scores, frame, box, window)
         chosen, distractors = self._choose(ranked)
         return Choice(ranked, chosen, distractors, filtered)
@@ -412,8 +389,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Whether it is the target -------------------------------------------------------------------
 
-    def _confidence(self, choice: Choice) -> float:
-        evidence = self.evidence(choice)
+    def _confidence(self, choice: Choice, evidence: Evidence | None) -> float:
         if evidence is None or self.calibration is None or not self.parameters.calibrated:
             return float(choice.ranked.proposals.scores[choice.chosen])
         return self.calibration.probability(evidence)
@@ -427,44 +403,32 @@ class DaSiamRpnTracker(SiamRpnTracker):
         # the middle of the box and the filter's peak are seldom at the same place to the pixel
         radius = _PEAK_RADIUS * float(np.sqrt(box[2] * box[3]))
         peak = peak_near(choice.filtered.answer, box[:2], radius, self.geometry.stride)
-        likeness = self._gallery.likeness(self._window(choice))
-        return Evidence(logit(float(proposals.scores[choice.chosen])), peak, *likeness)
+        network = logit(float(proposals.scores[choice.chosen]))
+        return Evidence(network, peak, *self._likeness(choice))
+
+    def _likeness(self, choice: Choice, evidence: Evidence | None = None) -> Likeness:
+        """How much the chosen box looks like the target; taken from the evidence, if there is."""
+        if evidence is not None:
+            return Likeness(evidence.first, evidence.recent)
+        return self._gallery.likeness(self._window(choice))
+
+    def _hold_rules(self) -> HoldRules:
+        chosen = self.parameters
+        return HoldRules(
+            self._thresholds(),
+            chosen.long_term,
+            chosen.patience,
+            chosen.reidentify,
+            chosen.confirm_frames,
+        )
 
     def _thresholds(self) -> Thresholds:
         """Those given, else those of the calibration, else those of the network's probability."""
-        given, own = self.parameters, _UNCALIBRATED
-        if self.calibration is not None and given.calibrated and self._model is not None:
+        chosen, own = self.parameters, _UNCALIBRATED
+        if self.calibration is not None and chosen.calibrated and self._model is not None:
             own = self.calibration.thresholds
-        lost = given.lost_threshold if given.lost_threshold >= 0 else own.lost
-        return Thresholds(
-            lost,
-            # to be found and lost at once would be a trap
-            max(lost, given.found_threshold if given.found_threshold >= 0 else own.found),
-            given.found_similarity if given.found_similarity >= 0 else own.similarity,
-        )
-
-    def _is_held(self, confidence: float, choice: Choice, box: Box) -> bool:
-        """Whether the proposal is the target: held so far, or found again."""
-        thresholds = self._thresholds()
-        if not self._frames_lost:
-            return confidence >= thresholds.lost
-        enough = thresholds.found
-        if self.parameters.reidentify and box.iou(self._held_box) > 0:
-            # where it was lost, the target is more likely than elsewhere
-            enough = (thresholds.lost + thresholds.found) / 2
-        if confidence < enough or not self._is_recognised(choice, thresholds.similarity):
-            self._candidate, self._frames_confirmed = None, 0
-            return False
-        self._candidate = box
-        self._frames_confirmed += 1
-        return self._frames_confirmed >= self.parameters.confirm_frames
-
-    def _is_recognised(self, choice: Choice, least: float) -> bool:
-        """Re-identification: the candidate looks like the first and like a recent template."""
-        if not self.parameters.reidentify:
-            return True
-        likeness = self._gallery.likeness(self._window(choice))
-        return min(likeness.first, likeness.recent) >= least
+        given = Thresholds(chosen.lost_threshold, chosen.found_threshold, chosen.found_similarity)
+        return own.overridden(given)
 
     # Learning -----------------------------------------------------------------------------------
 

@@ -87,10 +87,9 @@ class GuidedTracker(DaSiamRpnTracker):
 
     def ask(self, image: Image, last: Box, frames_lost: int) -> tuple[Choice, Box]:
         """Search an image as `frames_lost` frames after a loss (0: none); what, and where it is."""
-        self._frames_lost = frames_lost
-        frame = self._frame(image, last)
+        frame = self._frame(image, last, frames_lost)
         (response,) = respond_to(self.matcher, [self._question(image, frame)])
-        choice = self._look(response, frame, last)
+        choice = self._look(response, frame, last, frames_lost > 0)
         size = (image.shape[1], image.shape[0])
         return choice, self._updated(frame, choice.ranked, choice.chosen, last, size)
 

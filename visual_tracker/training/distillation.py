@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from visual_tracker.models.anchors import anchor_grid
 from visual_tracker.models.geometry import LITE_RPN
-from visual_tracker.models.siamrpn import Proposals
+from visual_tracker.models.siamrpn import PairProposals
 from visual_tracker.training.losses import mean_of_chosen
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.teachers.nanotrack import (
@@ -66,7 +66,7 @@ class Distillation(nn.Module):
             return None
         return cls(NanoTrackTeacher(Path(recipe.teacher)), recipe)
 
-    def forward(self, batch: dict[str, Tensor], proposals: Proposals) -> Tensor:
+    def forward(self, batch: dict[str, Tensor], proposals: PairProposals) -> Tensor:
         """The loss of a batch.
 
         Features count in all pairs, boxes where a template meets its own target, probability and
@@ -74,12 +74,15 @@ class Distillation(nn.Module):
 
         Args:
             batch: of template (B, 3, 129, 129), search (B, 3, 257, 257) and box (B, 4).
-            proposals: ours, logits (N, 2, 1, 15, 15), embedding (B, 96, 17, 17); N is a multiple
-                of B if other templates were looked for, too.
+            proposals: ours, logits (N, 2, 1, 15, 15), embedding (B, 96, 17, 17), features of the
+                template (B, 96, 9, 9); N is a multiple of B if other templates were looked for,
+                too.
         """
         pairs, count = len(batch["box"]), len(proposals.logits)
         lesson = self._lesson(batch, proposals.embedding.device, count // pairs - 1)
         recipe, own = self._recipe, batch["box"][:, 2] > 0
+        if self.training:
+            self.norm(lesson.features.float())  # follows their mean and variance
         positive = functional.pad(own, (0, count - pairs))
         margin = (proposals.logits[:, 1] - proposals.logits[:, 0]).float()[:, 0]
         theirs = lesson.logits.float()
@@ -88,6 +91,8 @@ class Distillation(nn.Module):
         boxes = self._boxes(proposals.deltas[:, :, 0].float(), lesson)
         return (
             recipe.teacher_features * self._features(proposals.embedding, lesson.features)
+            + recipe.teacher_template
+            * self._features(proposals.template_features, lesson.template_features)
             + recipe.teacher_boxes * mean_of_chosen(boxes, positive)
             + mean_of_chosen(places, positive)
             + recipe.teacher_others * mean_of_chosen(places, ~positive)
@@ -102,10 +107,16 @@ class Distillation(nn.Module):
         return lesson
 
     def _features(self, embedding: Tensor, features: Tensor) -> Tensor:
-        """Mean squared error of the features, each channel of unit variance."""
-        cells = features.shape[2]
+        """Mean squared error of the features, each channel of unit variance over search crops.
+
+        Those of templates are measured by the same mean and variance, since both are compared.
+        """
+        cells, norm = features.shape[2], self.norm
         ours = embedding[:, :, :cells, :cells]
-        return functional.mse_loss(ours.float(), self.norm(features.float()))
+        theirs = functional.batch_norm(
+            features.float(), norm.running_mean, norm.running_var, eps=norm.eps
+        )
+        return functional.mse_loss(ours.float(), theirs)
 
     def _scores(self, ours: Tensor, theirs: Tensor) -> Tensor:
         """Cross-entropy with the teacher's probabilities; target and rest weigh the same, (B,)."""

@@ -21,6 +21,11 @@ class Recipe(Parameters):
     final_rate: float = parameter(0.01, "Last rate as a share of the peak.", minimum=0.0)
     warmup: float = parameter(0.03, "Share of the steps that warm up.", minimum=0.0, maximum=1.0)
     decay: str = parameter("cosine", "Decay after the warm-up.", choices=("cosine", "log"))
+    muon: float = parameter(
+        0.0,
+        "Rate of Muon, for 1x1 layers, as a multiple of their rate; 0: AdamW for all.",
+        minimum=0.0,
+    )
     weight_decay: float = parameter(1e-4, "Decoupled weight decay (AdamW).", minimum=0.0)
     clip: float = parameter(10.0, "Largest norm of the gradient.", minimum=0.0)
     average: float = parameter(
@@ -55,6 +60,13 @@ class Recipe(Parameters):
     )
     teacher_features: float = parameter(
         1.0, "Weight of having the teacher's features.", minimum=0.0
+    )
+    teacher_template: float = parameter(
+        0.0, "Weight of having them of the template, too.", minimum=0.0
+    )
+    detached_heads: bool = parameter(
+        False,
+        "With a teacher: trunk and neck learn its features alone, heads what they make of them.",
     )
     teacher_scores: float = parameter(
         1.0, "Weight of the teacher's probability in each cell.", minimum=0.0

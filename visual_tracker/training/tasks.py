@@ -73,9 +73,11 @@ class SiamRpnTask(Task):
         return AnchorTargets(self.geometry, self.recipe)
 
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
-        """Crops, and how many other templates a teacher will look for, too."""
-        others = self.recipe.others if isinstance(self.extra, Distillation) else 0
-        return batch["template"], batch["search"], others
+        """Crops, how many other templates a teacher looks for, too, and who shapes the features."""
+        if not isinstance(self.extra, Distillation):
+            return batch["template"], batch["search"]
+        recipe = self.recipe
+        return batch["template"], batch["search"], recipe.others, recipe.detached_heads
 
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
         """Cross-entropy and smooth L1 of the pairs, and what a teacher adds."""

@@ -28,6 +28,7 @@ from visual_tracker.training.bookkeeping import (
     progress_bar,
 )
 from visual_tracker.training.losses import Losses
+from visual_tracker.training.optimizers import Optimizer
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.schedule import rate_factor, release_steps
 from visual_tracker.training.tasks import Task
@@ -131,8 +132,8 @@ class Trainer:
         self._released = -1
         self._releases = release_steps(recipe)
         self._groups = self._parameter_groups()
-        self._optimizer = torch.optim.AdamW(
-            [{"params": group} for group, _, _ in self._groups], weight_decay=recipe.weight_decay
+        self._optimizer = Optimizer(
+            [group for group, _, _ in self._groups], recipe.weight_decay, recipe.muon
         )
         self._half = mixed_precision(machine.device) if machine.half else None
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._half == torch.float16)
@@ -167,10 +168,9 @@ class Trainer:
                     parameter.requires_grad_(start <= self.step)
             if self.machine.processes > 1:
                 self._wrapped = nn.parallel.DistributedDataParallel(self.network)
-        for settings, (_, peak, start) in zip(
-            self._optimizer.param_groups, self._groups, strict=True
-        ):
-            settings["lr"] = peak * rate_factor(self.step, self.recipe, start)
+        self._optimizer.set_rates(
+            [peak * rate_factor(self.step, self.recipe, start) for _, peak, start in self._groups]
+        )
 
     def _unwrap(self) -> None:
         """Drop DistributedDataParallel, which would hold the group of processes for ever."""
@@ -191,7 +191,7 @@ class Trainer:
                 self.step += 1
                 row = {"step": self.step, "seconds": round(time.monotonic() - started, 3)}
                 row |= {name: round(value, 5) for name, value in losses.items()}
-                row["rate"] = self._optimizer.param_groups[0]["lr"]
+                row["rate"] = self._optimizer.rates[0]
                 self._after_step(row, last)
                 text = f"loss {losses['loss']:.3f}  rate {row['rate']:.1e}"
                 progress.update(bar, completed=self.step, description=text)
@@ -214,11 +214,11 @@ class Trainer:
             self._scaler.scale(losses.total / self.recipe.accumulate).backward()
             sums += [float(part.detach()) / self.recipe.accumulate for part in losses]
         self._average_extra_gradients()
-        self._scaler.unscale_(self._optimizer)
+        self._optimizer.unscale(self._scaler)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
-        self._scaler.step(self._optimizer)
+        self._optimizer.step(self._scaler)
         self._scaler.update()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad()
         self._update_average()
         return dict(zip(("loss", *Losses._fields[1:]), sums.tolist(), strict=True))
 

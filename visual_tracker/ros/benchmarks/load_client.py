@@ -8,7 +8,7 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
@@ -20,6 +20,7 @@ from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.conversions import box_to_message, stamp_to_nanoseconds
 from visual_tracker.ros.frame_times import Arrival
 from visual_tracker.ros.processes import NodeProcess, ProcessError
+from visual_tracker.ros.spinning import WaitError, spin_once, spin_until
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
 
 TRACKER_NODE = "/tracker_node"
@@ -75,14 +76,10 @@ class LoadClient(Node):
         Raises:
             ProcessError: if it does not within TIMEOUT, or a watched process ends.
         """
-        deadline = time.monotonic() + TIMEOUT
-        while not (result := happened()):
-            for process in self._processes:
-                process.check()
-            if time.monotonic() > deadline:
-                raise ProcessError(f"waited {TIMEOUT:g} s in vain for {what}")
-            self._spin_once(0.1)
-        return result
+        try:
+            return spin_until(self._executor, happened, what, TIMEOUT, self._check_processes)
+        except WaitError as error:
+            raise ProcessError(str(error)) from None
 
     def spin_for(self, seconds: float) -> None:
         """Take what comes for a while.
@@ -92,9 +89,8 @@ class LoadClient(Node):
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            self._spin_once(left)
-        for process in self._processes:
-            process.check()
+            spin_once(self._executor, left)
+        self._check_processes()
 
     def next_report(self, node: str) -> dict[str, str]:
         """The next diagnostics of a node."""
@@ -124,12 +120,9 @@ class LoadClient(Node):
         self._executor.shutdown()
         self.destroy_node()
 
-    def _spin_once(self, seconds: float) -> None:
-        try:
-            self._executor.spin_once(timeout_sec=seconds)
-        except ExternalShutdownException:
-            # rclpy took the Ctrl-C that the command should end by
-            raise KeyboardInterrupt from None
+    def _check_processes(self) -> None:
+        for process in self._processes:
+            process.check()
 
     def _call(self, client: Any, request: Any) -> Any:
         self.wait_for(client.service_is_ready, client.srv_name)

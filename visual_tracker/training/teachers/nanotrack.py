@@ -66,11 +66,13 @@ class Lesson(NamedTuple):
             more where other templates were looked for, too.
         boxes: of each cell, (N, 4, 15, 15): centre x, centre y from the crop's centre, width,
             height; crop pixels.
+        template_features: of the template crops, (B, 96, 8, 8).
     """
 
     features: Tensor
     logits: Tensor
     boxes: Tensor
+    template_features: Tensor
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int) -> nn.Conv2d:
@@ -248,10 +250,10 @@ class NanoTrackTeacher(nn.Module):
             others: how many other templates of the batch to look for, too; see
                 :func:`visual_tracker.models.siamrpn.with_others`.
         """
-        features = self.backbone(search)
-        templates = with_others(self.backbone(template), others)
+        features, own = self.backbone(search), self.backbone(template)
+        templates = with_others(own, others)
         logits, sides = self.ban_head(templates, features.repeat(others + 1, 1, 1, 1))
-        return Lesson(features, logits[:, 1] - logits[:, 0], _boxes(sides))
+        return Lesson(features, logits[:, 1] - logits[:, 0], _boxes(sides), own)
 
 
 def _boxes(sides: Tensor) -> Tensor:
