@@ -19,7 +19,7 @@ CAMERA = "camera"
 TO_NODE = "to_node"
 #: until it is a message in Python
 TAKE = "take"
-#: until the trackers get it, decoded
+#: until the trackers get it, decoded; where they still have the image before, it waits for them
 HAND_OVER = "hand_over"
 #: until all are done with it
 TRACK = "track"
