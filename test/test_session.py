@@ -6,6 +6,7 @@ No test sleeps: each waits for an event of the session's thread, which a gate ca
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -65,6 +66,18 @@ def test_results_come_in_order_with_the_image_and_the_track(stream: Stream) -> N
     boxes = [result.targets[0].track.box.x for result in results]
     assert boxes == [11, 12]
     assert all(result.image is not None for result in results)
+
+
+def test_a_result_says_when_the_trackers_began_and_ended(stream: Stream) -> None:
+    start(stream)
+    stream.fleet.gate.shut()
+    before = time.time_ns()
+    stream.submit(1)
+    stream.fleet.gate.wait_for_arrivals(1)
+    in_the_tracker = time.time_ns()
+    stream.fleet.gate.open()
+    result = stream.result()
+    assert before <= result.tracking_began <= in_the_tracker <= result.tracking_ended
 
 
 def test_nothing_is_decoded_while_nobody_needs_the_image(stream: Stream) -> None:

@@ -76,11 +76,16 @@ class FrameResult:
         frame: the frame as submitted.
         image: the frame decoded; None if there was no need to decode it.
         targets: every target that has caught up with the stream.
+        tracking_began: when the trackers got the image, in nanoseconds of `time.time_ns`, the clock
+            that cameras stamp by.
+        tracking_ended: when all were done with it.
     """
 
     frame: Frame
     image: Image | None
     targets: tuple[TargetReport, ...]
+    tracking_began: int
+    tracking_ended: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +303,12 @@ class TrackingSession:
         except ImageError as error:
             self._reject(f"an image was not used: {error}", awaiting)
             return
+        began = time.time_ns()
         if targets:
             for problem in follow_together(targets, image):  # type: ignore[arg-type]
                 if problem:
                     self._on_problem(problem)
+        ended = time.time_ns()
         for request in awaiting:
             self._grant(request, frame, image)  # type: ignore[arg-type]
         with self._wake:
@@ -311,7 +318,7 @@ class TrackingSession:
             for target in self._targets.targets.values()
             if target.id not in self._catch_up
         )
-        self._on_result(FrameResult(frame, image, reports))
+        self._on_result(FrameResult(frame, image, reports, began, ended))
 
     def _reject(self, problem: str, awaiting: list[_InitRequest]) -> None:
         """A frame that cannot be used: inits for just that frame are refused, others wait on."""

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,14 @@ class NodeProcess:
     def wait(self) -> int:
         return self._process.wait(TIMEOUT)
 
-    def kept_waiting(self) -> float:
-        """Seconds that its executor was ready to run and had no processor, so far (Linux only)."""
-        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It does nothing meanwhile; what comes for it waits in the middleware."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Interrupt it; it must end by itself and without a traceback."""

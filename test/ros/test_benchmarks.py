@@ -12,7 +12,12 @@ import rclpy
 from click.testing import CliRunner
 
 from visual_tracker.cli import main
+from visual_tracker.ros.benchmarks import stages
 from visual_tracker.ros.benchmarks.soak import SETTLING_SECONDS, Sample, summarize
+from visual_tracker.ros.frame_times import Arrival, FrameTimes
+
+#: of an image, in nanoseconds
+STAMP = 1_700_000_000 * 10**9
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +46,49 @@ def test_node_benchmark(tmp_path: Path) -> None:
     assert (case["image"], case["transport"], case["targets"]) == ("320x240", "compressed", 2)
     # how many images come through depends on what else the machine has to do
     assert 0 < case["delivered"] <= 1.0
+    assert 0 <= case["replaced"] < 1
     assert 0 <= case["skipped"] < 1
     assert 0 < case["latency_ms"] <= case["latency_p99_ms"]
     assert case["node_ms"] == pytest.approx(case["latency_ms"] - case["tracker_ms"])
     assert case["cpu_percent"] > 0
     assert case["memory_mb"] > 50
-    assert "| kcf | 320x240 | 30 | compressed | 2 |" in readme.read_text()
+    assert set(case["stages"]) == {*stages.STAGES, *stages.SUMS}
+    assert all(0 < median <= p99 for median, p99 in case["stages"].values())
+    assert case["stages"]["node"][0] < case["latency_ms"]
+    # one row of each table
+    assert readme.read_text().count("| kcf | 320x240 | 30 | compressed | 2 |") == 2
+
+
+def test_stages_of_an_image_add_up_to_its_latency() -> None:
+    times = FrameTimes(
+        sent=STAMP + 1_000_000,
+        arrived=STAMP + 3_000_000,
+        taken=STAMP + 3_500_000,
+        tracking_began=STAMP + 3_750_000,
+        tracking_ended=STAMP + 8_000_000,
+        published=STAMP + 8_200_000,
+    )
+    receipt = Arrival(STAMP + 8_125_000, STAMP + 8_500_000, STAMP + 9_000_000)
+    found = stages.stages_ms(STAMP, times, receipt)
+    expected = [1.0, 2.0, 0.5, 0.25, 4.25, 0.125, 0.375, 0.5]
+    assert [found[name] for name in stages.STAGES] == pytest.approx(expected)
+    assert found[stages.NODE] == pytest.approx(0.5 + 0.25 + 0.125)
+    parts = (stages.NODE, stages.ELSEWHERE, stages.TRACK)
+    assert sum(found[name] for name in parts) == pytest.approx(9.0)
+    assert found[stages.BESIDE_TRACKING] == pytest.approx(8.125 - 4.25)
+
+
+def test_only_images_with_both_ends_have_stages() -> None:
+    log = stages.StageLog()
+    times = FrameTimes(1, 2, 3, 4, 5, 6)
+    log.add_times(0, times)
+    log.add_receipt(10, Arrival(1, 2, 3))
+    assert log.stages_ms() == []
+    assert stages.summarize(log.stages_ms()) == {}
+    log.add_receipt(0, Arrival(7, 8, 9))
+    assert log.stages_ms() == [stages.stages_ms(0, times, Arrival(7, 8, 9))]
+    log.clear()
+    assert log.stages_ms() == []
 
 
 def test_node_benchmark_reports_a_case_that_fails(tmp_path: Path) -> None:

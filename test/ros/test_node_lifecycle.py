@@ -240,10 +240,16 @@ def test_publishers_matched_are_reported(start_node: StartNode, peer: Peer) -> N
     def reported(count: str) -> Callable[[DiagnosticStatus], bool]:
         return lambda status: ("publishers", count) in [(e.key, e.value) for e in status.values]
 
+    def replaced() -> str:
+        return peer.next_report()[1]["frames_replaced_unseen"]
+
     publishers = [peer.node.create_publisher(type(_message(0)), "/image", 1) for _ in range(2)]
     peer.wait_for_report(reported("2"))
+    # nobody says whose number an image carries
+    assert replaced() == "unknown"
     peer.node.destroy_publisher(publishers[0])
     peer.wait_for_report(reported("1"))
+    assert replaced() == "0"
 
 
 def test_topic_of_the_wrong_name_is_named(start_node: StartNode, peer: Peer) -> None:

@@ -39,9 +39,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_30_hz_best_effort_at_640x480_reaches_the_node(
     start_node: StartNode, peer: Peer, clip: Path, record_property: Callable
 ) -> None:
-    node = start_node(tracker="kcf")
+    start_node(tracker="kcf")
     peer.wait_for_report(lambda status: status.message.startswith("no images"))
-    publisher = start_node(
+    start_node(
         "video_publisher",
         str(clip),
         rate=30.0,
@@ -50,21 +50,21 @@ def test_30_hz_best_effort_at_640x480_reaches_the_node(
         hold=True,
     )
     peer.wait_for_report(lambda status: status.message == "held", PUBLISHER)
-    waited = -node.kept_waiting() - publisher.kept_waiting()
     peer.release_publisher()
     _, sent = peer.wait_for_report(lambda status: status.message == "finished", PUBLISHER)
-    waited += node.kept_waiting() + publisher.kept_waiting()
     _, values = peer.next_report()
     published, received = int(sent["frames_published"]), int(values["frames_received"])
     # The node's queue is one image deep: the next image replaces one that the node takes a frame
     # time late, having been kept from a processor, which is not the transport's fault. Without the
     # package's DDS profile more than half of the images are lost.
-    excused = 30.0 * waited
-    outcome = f"{received} of {published}, {excused:.0f} excused: {waited:.2f} s without processor"
+    replaced = int(values["frames_replaced_unseen"])
+    outcome = f"{received} of {published}, {replaced} replaced unseen"
     record_property("delivered", outcome)
     print(f"delivered: {outcome}")
     assert published == 90
-    assert max(1.0, 0.99 * published - excused) <= received <= published
+    assert received > 0
+    assert 0.99 * published <= received + replaced <= published
+    assert values["frames_lost_in_transport"] == str(published - received - replaced)
     # without a target every frame is passed on
     assert int(values["frames_tracked"]) + int(values["frames_skipped"]) == received
 

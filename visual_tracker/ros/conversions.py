@@ -20,6 +20,7 @@ from visual_tracker import encodings, images
 from visual_tracker.boxes import Box
 from visual_tracker.frames import NANOSECONDS, Frame
 from visual_tracker.images import ImageError
+from visual_tracker.ros.frame_times import UNKNOWN, Arrival
 from visual_tracker.session import FrameResult
 from visual_tracker.targets import TargetReport
 from visual_tracker_msgs.msg import TargetState, TargetStateArray
@@ -40,13 +41,23 @@ def nanoseconds_to_stamp(nanoseconds: int) -> Time:
     return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
 
 
-class RawFrame(Frame):
-    """A frame from a sensor_msgs/Image; the pixels stay in the message's buffer."""
+class MessageFrame(Frame):
+    """A frame from a message; the bytes stay in the message's buffer.
 
-    def __init__(self, message: Image) -> None:
+    Attributes:
+        message: sensor_msgs Image or CompressedImage.
+        arrival: how it came; all zero if that was not noted.
+    """
+
+    def __init__(self, message: Image | CompressedImage, arrival: Arrival = UNKNOWN) -> None:
         self.message = message
+        self.arrival = arrival
         self.stamp = stamp_to_nanoseconds(message.header.stamp)
         self.size_bytes = len(message.data)
+
+
+class RawFrame(MessageFrame):
+    """A frame from a sensor_msgs/Image."""
 
     def check(self) -> None:
         """Check that the buffer holds what the header says."""
@@ -70,13 +81,8 @@ class RawFrame(Frame):
             return _decode_with_cv_bridge(m)
 
 
-class CompressedFrame(Frame):
+class CompressedFrame(MessageFrame):
     """A frame from a sensor_msgs/CompressedImage (JPEG or PNG)."""
-
-    def __init__(self, message: CompressedImage) -> None:
-        self.message = message
-        self.stamp = stamp_to_nanoseconds(message.header.stamp)
-        self.size_bytes = len(message.data)
 
     def check(self) -> None:
         """Check that the bytes begin as a JPEG or PNG."""

@@ -5,11 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from visual_tracker.ros.delivery import Delivery
 from visual_tracker.session import Statistics
 from visual_tracker.targets import TargetReport
+
+
+class Durations(NamedTuple):
+    """Of one frame, in seconds.
+
+    Attributes:
+        latency: from the image's stamp to the publication of its detections.
+        tracker: of all its trackers.
+        own: from the image's arrival at the node to the publication, less `tracker`.
+    """
+
+    latency: float
+    tracker: float
+    own: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,8 @@ class Snapshot:
         received: images since the last report.
         tracked: frames reported since the last report.
         bad: frames since the last report that could not be used.
-        latencies: seconds from stamp to publication of those frames.
+        durations: of those frames.
+        delivery: what became of images that never were received.
         targets: after the newest frame.
     """
 
@@ -43,26 +60,27 @@ class Snapshot:
     received: int
     tracked: int
     bad: int
-    latencies: Sequence[float]
+    durations: Sequence[Durations]
+    delivery: Delivery
     targets: Sequence[TargetReport]
 
 
 @dataclass
-class LatencyLog:
-    """Latencies since the last report; filled on the worker's thread, emptied on the executor's."""
+class DurationLog:
+    """Durations since the last report; filled on the worker's thread, emptied on the executor's."""
 
-    _latencies: list[float] = field(default_factory=list)
+    _durations: list[Durations] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, seconds: float) -> None:
-        """Note one latency."""
+    def add(self, durations: Durations) -> None:
+        """Note those of one frame."""
         with self._lock:
-            self._latencies.append(seconds)
+            self._durations.append(durations)
 
-    def take(self) -> list[float]:
+    def take(self) -> list[Durations]:
         """All since the last call."""
         with self._lock:
-            taken, self._latencies = self._latencies, []
+            taken, self._durations = self._durations, []
         return taken
 
 
@@ -86,7 +104,8 @@ def level_and_message(snapshot: Snapshot) -> tuple[bytes, str]:
 def status(name: str, snapshot: Snapshot) -> DiagnosticStatus:
     """The report as a message; rates and latencies are over the time since the last one."""
     level, message = level_and_message(snapshot)
-    latencies = sorted(snapshot.latencies)
+    latencies, trackers, own = _sorted_columns(snapshot.durations)
+    delivery = snapshot.delivery
     values = {
         "lifecycle_state": snapshot.state,
         "tracker": snapshot.tracker,
@@ -96,10 +115,14 @@ def status(name: str, snapshot: Snapshot) -> DiagnosticStatus:
         "tracking_rate_hz": f"{snapshot.tracked / snapshot.seconds:.2f}",
         "latency_ms_median": _milliseconds(latencies, 0.5),
         "latency_ms_max": _milliseconds(latencies, 1.0),
+        "tracker_ms_median": _milliseconds(trackers, 0.5),
+        "node_ms_median": _milliseconds(own, 0.5),
         "frames_received": str(snapshot.statistics.received),
         "frames_tracked": str(snapshot.statistics.tracked),
         "frames_skipped": str(snapshot.statistics.skipped),
         "frames_bad": str(snapshot.statistics.bad),
+        "frames_lost_in_transport": str(delivery.lost) if delivery.known else "unknown",
+        "frames_replaced_unseen": str(delivery.replaced) if delivery.known else "unknown",
         "targets": str(len(snapshot.targets)),
     }
     for target in snapshot.targets:
@@ -115,6 +138,10 @@ def status(name: str, snapshot: Snapshot) -> DiagnosticStatus:
         hardware_id=snapshot.hardware,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
+
+
+def _sorted_columns(durations: Sequence[Durations]) -> tuple[list[float], ...]:
+    return tuple(sorted(getattr(entry, name) for entry in durations) for name in Durations._fields)
 
 
 def _milliseconds(ordered: Sequence[float], quantile: float) -> str:

@@ -14,14 +14,15 @@ from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
+from visual_tracker.memory import keep_freed_memory, leave_out_of_collections
 from visual_tracker.parameters import ParameterError
 from visual_tracker.sources import SourceError
 
 NodeT = TypeVar("NodeT", bound=Node)
 ResultT = TypeVar("ResultT")
 
-#: seconds after which a thread that waits may have the interpreter. Python's own 5 ms are too long:
-#: after it has handed an image over, the executor's thread runs on in Python to build its wait set
+#: seconds after which a thread that waits may have the interpreter. Python's own 5 ms are too long
+#: for an image that comes while another thread builds the executor's wait set, or a message
 _SWITCH_INTERVAL = 0.0005
 
 #: seconds that a turn of `spin_until` waits for something to come
@@ -56,6 +57,9 @@ def run_all(
         rclpy.try_shutdown()
         raise SystemExit(2) from None
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    keep_freed_memory()
+    # before any model is loaded, which may be freed again
+    leave_out_of_collections()
     executor = SingleThreadedExecutor()
     for node in nodes:
         executor.add_node(node)

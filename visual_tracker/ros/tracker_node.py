@@ -1,7 +1,7 @@
 """The node: images in, boxes out, targets by service. It converts and schedules, no more.
 
-Threads: the executor's takes images, services, parameters and timers and never waits for a tracker;
-the session's worker tracks and publishes.
+Threads: the subscription's takes images and hands them over; the session's worker tracks and
+publishes; the executor's takes services, parameters and timers. Only the worker waits for trackers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCallbacks
+from rclpy.event_handler import QoSSubscriptionMatchedInfo
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -26,7 +26,11 @@ from vision_msgs.msg import Detection2DArray
 
 from visual_tracker.drawing import draw_targets
 from visual_tracker.parameters import ParameterError
-from visual_tracker.ros import conversions, diagnostics
+from visual_tracker.ros import conversions, diagnostics, frame_times
+from visual_tracker.ros.delivery import Delivery
+from visual_tracker.ros.diagnostics import Durations
+from visual_tracker.ros.frame_times import Arrival, FrameTimes
+from visual_tracker.ros.image_subscription import ImageSubscription
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import explain_silence, image_qos
@@ -75,10 +79,11 @@ class TrackerNode(LifecycleNode):
         self._session: TrackingSession | None = None
         self._device = "none"
         self._lifecycle_state = "unconfigured"
-        self._subscription: Any = None
+        self._subscription: ImageSubscription | None = None
+        self._delivery = Delivery()
         self._matched_publishers = 0
         self._targets: tuple[TargetReport, ...] = ()
-        self._latencies = diagnostics.LatencyLog()
+        self._durations = diagnostics.DurationLog()
         self._last_statistics = _STATISTICS_ZERO
         self._last_report = self._last_image = time.monotonic()
         self._throttled: dict[str, float] = {}
@@ -97,6 +102,7 @@ class TrackerNode(LifecycleNode):
         self._detections = self.create_lifecycle_publisher(Detection2DArray, "~/detections", 10)
         self._states = self.create_lifecycle_publisher(TargetStateArray, "~/target_states", 10)
         self._debug_image = self.create_lifecycle_publisher(Image, "~/debug_image", 1)
+        self._timing = self.create_lifecycle_publisher(DiagnosticArray, "~/timing", 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # an init may wait for its image; reentrant, so that others are served meanwhile
         waiting = ReentrantCallbackGroup()
@@ -159,8 +165,9 @@ class TrackerNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def destroy_node(self) -> None:
-        """Stop the worker before what it publishes on goes."""
+        """Stop the threads before what they take from and publish on goes."""
         self._lifecycle_state = "finalized"
+        self._unsubscribe()
         self._free()
         super().destroy_node()
 
@@ -194,6 +201,7 @@ class TrackerNode(LifecycleNode):
         self._device = "none"
         self._targets = ()
         self._last_statistics = _STATISTICS_ZERO
+        self._delivery = Delivery()
 
     # -- images -----------------------------------------------------------------------------------
 
@@ -209,21 +217,21 @@ class TrackerNode(LifecycleNode):
 
     def _subscribe(self) -> None:
         raw = self._settings.image_transport == "raw"
-        self._subscription = self.create_subscription(
+        self._subscription = ImageSubscription(
+            self,
             Image if raw else CompressedImage,
             self._image_topic,
-            self._on_raw if raw else self._on_compressed,
             image_qos(self._settings.image_reliability),
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._warn_of_mismatch,
-                incompatible_type=self._warn_of_mismatch,
-                matched=self._on_matched,
-            ),
+            self._delivery,
+            on_image=self._on_raw if raw else self._on_compressed,
+            on_matched=self._on_matched,
+            on_mismatch=self._warn_of_mismatch,
+            on_problem=self._warn,
         )
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
+            self._subscription.close()
         self._subscription = None
         self._matched_publishers = 0
 
@@ -232,11 +240,11 @@ class TrackerNode(LifecycleNode):
         self._matched_publishers = status.current_count
         self._report()
 
-    def _on_raw(self, message: Image) -> None:
-        self._submit(conversions.RawFrame(message))
+    def _on_raw(self, message: Image, arrival: Arrival) -> None:
+        self._submit(conversions.RawFrame(message, arrival))
 
-    def _on_compressed(self, message: CompressedImage) -> None:
-        self._submit(conversions.CompressedFrame(message))
+    def _on_compressed(self, message: CompressedImage, arrival: Arrival) -> None:
+        self._submit(conversions.CompressedFrame(message, arrival))
 
     def _submit(self, frame: conversions.RawFrame | conversions.CompressedFrame) -> None:
         self._last_image = time.monotonic()
@@ -250,15 +258,33 @@ class TrackerNode(LifecycleNode):
         """On the worker's thread: everything that one frame gives."""
         if not self._active or not self.context.ok():
             return
-        header = result.frame.message.header  # type: ignore[attr-defined]
+        assert isinstance(result.frame, conversions.MessageFrame)
+        header = result.frame.message.header
         self._targets = result.targets
         self._detections.publish(conversions.detections_message(result, header))
-        latency = self.get_clock().now().nanoseconds - result.frame.stamp
-        self._latencies.add(latency / 1e9)
+        times = self._note_times(result, result.frame.arrival)
         self._states.publish(conversions.states_message(result, header, self._settings.tracker))
+        if self._timing.get_subscription_count() > 0:
+            name = self.get_fully_qualified_name()
+            self._timing.publish(frame_times.to_message(times, header, name))
         if result.image is not None and self._debug_wanted():
             drawn = draw_targets(result.image, result.targets)
             self._debug_image.publish(conversions.image_message(drawn, header))
+
+    def _note_times(self, result: FrameResult, arrival: Arrival) -> FrameTimes:
+        """Times of a frame whose detections have just been published."""
+        times = FrameTimes(
+            sent=arrival.sent,
+            arrived=arrival.arrived,
+            taken=arrival.taken,
+            tracking_began=result.tracking_began,
+            tracking_ended=result.tracking_ended,
+            published=time.time_ns(),
+        )
+        # by the node's clock, which may be a simulation's, as the stamp is
+        latency = self.get_clock().now().nanoseconds - result.frame.stamp
+        self._durations.add(Durations(latency / 1e9, times.tracker_seconds, times.own_seconds))
+        return times
 
     # -- services ---------------------------------------------------------------------------------
 
@@ -376,7 +402,8 @@ class TrackerNode(LifecycleNode):
             received=statistics.received - last.received,
             tracked=statistics.tracked - last.tracked,
             bad=statistics.bad - last.bad,
-            latencies=self._latencies.take(),
+            durations=self._durations.take(),
+            delivery=self._delivery,
             targets=self._targets,
         )
         report = DiagnosticArray(

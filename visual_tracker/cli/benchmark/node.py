@@ -18,7 +18,7 @@ from visual_tracker.cli.benchmark.shared import (
     plot_option,
     readme_option,
     ros_benchmark,
-    show_table,
+    show_tables,
     write_json,
 )
 from visual_tracker.evaluation.candidates import Candidate
@@ -90,9 +90,13 @@ def node_command(
     write_json(content, output / "node.json")
     if with_plot:
         plots.plot_node(content, output / "node.png")
-    caption = f"{repeats} times {seconds:g} s; {machine_text(content)}."
-    headings, rows = plots.node_rows(content)
-    show_table(headings, rows, caption, readme, "benchmark-node")
+    caption = (
+        f"{repeats} times {seconds:g} s; {machine_text(content)}. Stages: median / p99 in ms; "
+        "the node's own are take, hand over and publish, elsewhere are camera, to node, to client "
+        "and client; published over tracker is from the stamp to detections sent, less track."
+    )
+    tables = [plots.node_rows(content), plots.stage_rows(content)]
+    show_tables([table for table in tables if table[1]], caption, readme, "benchmark-node")
 
 
 def _tell_load(console: Console, load: Any) -> None:

@@ -14,8 +14,11 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
 
 from visual_tracker.boxes import Box
+from visual_tracker.ros import frame_times
+from visual_tracker.ros.benchmarks.stages import StageLog
 from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.conversions import box_to_message, stamp_to_nanoseconds
+from visual_tracker.ros.frame_times import Arrival
 from visual_tracker.ros.processes import NodeProcess, ProcessError
 from visual_tracker.ros.spinning import WaitError, spin_once, spin_until
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
@@ -31,14 +34,18 @@ TIMEOUT = 120.0
 class LoadClient(Node):
     """Subscribes to detections and diagnostics and calls the services.
 
+    Args:
+        timed: also have the node tell of every image; that costs it a message an image.
+
     Attributes:
         latencies: milliseconds from an image's stamp to the arrival of its detections.
         reports: the latest diagnostics of every node by its name, as key and value.
         newest: stamp of the newest image with detections, None before the first.
         hold: holds the publisher back.
+        stages: of every image, if `timed`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timed: bool = False) -> None:
         super().__init__("load_client")
         self.latencies: list[float] = []
         self.reports: dict[str, dict[str, str]] = {}
@@ -50,6 +57,10 @@ class LoadClient(Node):
         subscribe = self.create_subscription
         subscribe(Detection2DArray, f"{TRACKER_NODE}/detections", self._on_detections, 100)
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
+        self.stages = StageLog()
+        self._timed = timed
+        if timed:
+            subscribe(DiagnosticArray, f"{TRACKER_NODE}/timing", self._on_times, 100)
         self._init = self.create_client(InitTarget, f"{TRACKER_NODE}/init_target")
         self._remove = self.create_client(RemoveTarget, f"{TRACKER_NODE}/remove_target")
         self._clear = self.create_client(Trigger, f"{TRACKER_NODE}/clear_targets")
@@ -119,10 +130,18 @@ class LoadClient(Node):
         self.wait_for(future.done, f"the answer of {client.srv_name}")
         return future.result()
 
-    def _on_detections(self, message: Detection2DArray) -> None:
+    def _on_detections(self, message: Detection2DArray, info: dict[str, Any]) -> None:
+        now = self.get_clock().now().nanoseconds
         stamp = stamp_to_nanoseconds(message.header.stamp)
-        self.latencies.append((self.get_clock().now().nanoseconds - stamp) / 1e6)
+        self.latencies.append((now - stamp) / 1e6)
         self.newest = message.header.stamp
+        if self._timed:
+            receipt = Arrival(info["source_timestamp"], info["received_timestamp"], now)
+            self.stages.add_receipt(stamp, receipt)
+
+    def _on_times(self, message: DiagnosticArray) -> None:
+        stamp = stamp_to_nanoseconds(message.header.stamp)
+        self.stages.add_times(stamp, frame_times.from_message(message))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -1,7 +1,9 @@
 """`visual-tracker benchmark node`: what the node delivers, how late, at what cost.
 
-Camera, node and client run as processes over DDS, as on a robot. The node's share of the latency
-is what remains after the bare tracker's own time on the same images, measured in this process.
+Camera, node and client run as processes over DDS, as on a robot. Two figures tell what is beside
+tracking: what remains of the latency after the bare tracker's own time on the same images, measured
+in this process; and the stages of every image, which tell the node's own part from what camera,
+transport and client take.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ import rclpy
 
 from visual_tracker.benchmarks import speed
 from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.ros.benchmarks import stages
 from visual_tracker.ros.benchmarks.clip import write_clip
 from visual_tracker.ros.benchmarks.load_client import PUBLISHER_NODE, TRACKER_NODE, LoadClient
+from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.processes import NodeProcess, ProcessError, use_local_dds
 
-#: seconds that the stream runs before anything is measured
-WARM_UP = 1.5
+#: seconds that the stream runs before anything is measured: until the node's buffer of images is
+#: full, every image takes memory that the kernel has to clear first
+WARM_UP = NodeParameters().buffer_seconds + 1.0
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,15 @@ class NodeLoad:
         targets: followed at once.
         published_hz: images a second that the camera really published.
         delivered: share of them that reached the node.
+        replaced: share of them that a newer one replaced in the node's queue of one, unseen.
         skipped: share of those delivered that a newer one replaced.
         latency_ms: median from an image's stamp to the arrival of its detections.
         latency_spread_ms: lowest and highest median of a repetition.
         latency_p99_ms: over all repetitions.
         tracker_ms: median of the bare tracker for all targets.
         node_ms: latency_ms less tracker_ms.
+        stages: median and 99th percentile, in milliseconds, of every stage and sum of
+            `stages.STAGES` and `stages.SUMS`, over all repetitions.
         cpu_percent: of one core, by the node's process.
         memory_mb: resident memory of the node's process at the end.
         error: why there are no figures, None if there are.
@@ -82,12 +90,14 @@ class NodeLoad:
     targets: int
     published_hz: float | None = None
     delivered: float | None = None
+    replaced: float | None = None
     skipped: float | None = None
     latency_ms: float | None = None
     latency_spread_ms: tuple[float, float] | None = None
     latency_p99_ms: float | None = None
     tracker_ms: float | None = None
     node_ms: float | None = None
+    stages: dict[str, tuple[float, float]] | None = None
     cpu_percent: float | None = None
     memory_mb: float | None = None
     error: str | None = None
@@ -97,8 +107,10 @@ class NodeLoad:
 class _Repetition:
     published_hz: float
     delivered: float
+    replaced: float
     skipped: float
     latencies: list[float]
+    stages_ms: list[dict[str, float]]
     cpu_percent: float
     memory_mb: float
 
@@ -150,12 +162,14 @@ def _measure(case: NodeCase, bare_ms: float) -> NodeLoad:
         *place,
         published_hz=_median(run.published_hz for run in runs),
         delivered=_median(run.delivered for run in runs),
+        replaced=_median(run.replaced for run in runs),
         skipped=_median(run.skipped for run in runs),
         latency_ms=latency,
         latency_spread_ms=(min(medians), max(medians)),
         latency_p99_ms=float(np.percentile(latencies, 99)),
         tracker_ms=tracker_ms,
         node_ms=latency - tracker_ms,
+        stages=stages.summarize(image for run in runs for image in run.stages_ms),
         cpu_percent=_median(run.cpu_percent for run in runs),
         memory_mb=_median(run.memory_mb for run in runs),
     )
@@ -166,7 +180,7 @@ def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
     rclpy.init(args=[])
     with ExitStack() as stack:
         stack.callback(rclpy.try_shutdown)
-        client = LoadClient()
+        client = LoadClient(timed=True)
         stack.callback(client.close)
         node = NodeProcess(
             "tracker_node",
@@ -205,10 +219,11 @@ def _observe(case: NodeCase, client: LoadClient, node: NodeProcess) -> _Repetiti
     """Latencies and load after the warm-up; counts over the whole stream, which is exact."""
     client.spin_for(WARM_UP)
     client.latencies.clear()
+    client.stages.clear()
     cpu, begin = node.cpu_seconds(), time.monotonic()
     client.spin_for(case.seconds)
     cpu, elapsed = node.cpu_seconds() - cpu, time.monotonic() - begin
-    latencies = list(client.latencies)
+    latencies, stages_ms = list(client.latencies), client.stages.stages_ms()
     # what is counted must stand still
     client.hold.set(True)
     client.reports.pop(PUBLISHER_NODE, None)
@@ -218,12 +233,15 @@ def _observe(case: NodeCase, client: LoadClient, node: NodeProcess) -> _Repetiti
     camera, report = client.reports[PUBLISHER_NODE], client.next_report(TRACKER_NODE)
     if not latencies:
         raise ProcessError("no image was tracked in the time measured")
-    received = int(report["frames_received"])
+    received, published = int(report["frames_received"]), int(camera["frames_published"])
     return _Repetition(
         published_hz=float(camera["rate_hz"]),
-        delivered=received / int(camera["frames_published"]),
+        delivered=received / published,
+        # there is one publisher, so it is known where the middleware numbers messages
+        replaced=float(report["frames_replaced_unseen"].replace("unknown", "nan")) / published,
         skipped=int(report["frames_skipped"]) / max(1, received),
         latencies=latencies,
+        stages_ms=stages_ms,
         cpu_percent=100 * cpu / elapsed,
         memory_mb=node.resident_mb(),
     )

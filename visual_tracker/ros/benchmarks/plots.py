@@ -6,10 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from visual_tracker.evaluation.extras import require
+from visual_tracker.ros.benchmarks.stages import BESIDE_TRACKING, ELSEWHERE, NODE, STAGES
 
+#: headings of what was measured
+PLACE = ("tracker", "image", "Hz", "transport", "targets")
+#: headings of the sums of stages
+SUM_HEADINGS = {
+    NODE: "node's own",
+    ELSEWHERE: "elsewhere",
+    BESIDE_TRACKING: "published over tracker",
+}
 COLUMNS = {
     "published_hz": ("camera Hz", "{:.1f}"),
     "delivered": ("delivered", "{:.1%}"),
+    "replaced": ("replaced", "{:.1%}"),
     "skipped": ("skipped", "{:.1%}"),
     "latency_ms": ("latency ms", "{:.1f}"),
     "latency_p99_ms": ("p99 ms", "{:.1f}"),
@@ -21,9 +31,19 @@ COLUMNS = {
 
 def node_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Headings and one row a case of node.json."""
-    headings = ["tracker", "image", "Hz", "transport", "targets"]
-    headings += [heading for heading, _ in COLUMNS.values()]
+    headings = [*PLACE, *(heading for heading, _ in COLUMNS.values())]
     return [*headings, "spread ms"], [_row(case) for case in content["cases"]]
+
+
+def stage_rows(content: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and one row a case of node.json: median / 99th percentile of every stage."""
+    names = {**{name: name.replace("_", " ") for name in STAGES}, **SUM_HEADINGS}
+    rows = [
+        [*_place(case), *("{:.2f} / {:.1f}".format(*case["stages"][name]) for name in names)]
+        for case in content["cases"]
+        if case["stages"]
+    ]
+    return [*PLACE, *names.values()], rows
 
 
 def plot_node(content: dict[str, Any], path: Path) -> None:
@@ -77,9 +97,13 @@ def plot_soak(content: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def _row(case: dict[str, Any]) -> list[str]:
+def _place(case: dict[str, Any]) -> list[str]:
     names = [case["tracker"], case["image"], f"{case['rate']:g}", case["transport"]]
-    names.append(str(case["targets"]))
+    return [*names, str(case["targets"])]
+
+
+def _row(case: dict[str, Any]) -> list[str]:
+    names = _place(case)
     if case["error"]:
         return [*names, *["-"] * len(COLUMNS), case["error"]]
     values = [pattern.format(case[key]) for key, (_, pattern) in COLUMNS.items()]
