@@ -18,6 +18,7 @@ from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.adnet import PolicyHead, PolicyNetwork
 from visual_tracker.models.mdnet import RegionFeatures
+from visual_tracker.models.region_maps import RegionMaps, TorchMaps
 from visual_tracker.timing import NETWORK, timed
 
 
@@ -30,6 +31,7 @@ class EncodedRegion:
         frame: the region; its side of the form 16 n + 1.
         padding: colour (B, G, R) beyond the image's border.
         device: of torch.
+        maps: of the network; it runs on torch where they are not given.
     """
 
     def __init__(
@@ -39,18 +41,14 @@ class EncodedRegion:
         frame: CropFrame,
         padding: NDArray[np.float64],
         device: str = "cpu",
+        maps: RegionMaps | None = None,
     ) -> None:
         self.frame = frame
         self._network = network
         self._device = device
-        self._encoded, self._maps = self._look(take_crop(image, frame, padding))
-
-    @timed(NETWORK)
-    def _look(self, crop: Image) -> tuple[Tensor, tuple[Tensor, ...]]:
-        batch = torch.from_numpy(crop).to(self._device).permute(2, 0, 1)[None].float()
-        with torch.no_grad():
-            encoded, maps = self._network.look(batch.contiguous(memory_format=torch.channels_last))
-        return encoded[0], tuple(one[0] for one in maps)
+        maps = maps or TorchMaps(network, device)
+        encoded, *others = maps(take_crop(image, frame, padding))
+        self._encoded, self._maps = encoded, tuple(others)
 
     @timed(NETWORK)
     def features(self, boxes: BoxArray) -> Tensor:

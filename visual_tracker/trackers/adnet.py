@@ -206,7 +206,13 @@ class AdnetTracker(OnlineTracker):
         # Learned and followed in regions of the same size: the trunk sees their borders, too.
         region, resolution = chosen.region, chosen.resolution
         self._extractor = PolicyExtractor(
-            self.network, network, region, resolution, channel_mean(image), self.device
+            self.network,
+            network,
+            region,
+            resolution,
+            channel_mean(image),
+            self.device,
+            self.maps,
         )
         batch = chosen.batch
         self._learner = Learner(
