@@ -64,6 +64,10 @@ class PolicyExtractor(Extractor):
         """RoIAlign on the region's maps."""
         return self.encoded.pooled(self._features, boxes)
 
+    def extract_one(self, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same in NumPy."""
+        return self.encoded.pooled_one(self._features, box)
+
 
 def region_of(box: Box, sides: float, resolution: float, zoom: float = 1.0) -> CropFrame:
     """The region around a box, of its shape: the box with its context, and as much beside it.

@@ -58,6 +58,10 @@ class Extractor(ABC):
     def extract(self, boxes: BoxArray) -> Tensor:
         """Features (N, C, P, P) of boxes (N, 4) in pixels of the image."""
 
+    def extract_one(self, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Features (C, P, P) of a single box (4,); on the CPU."""
+        return np.asarray(self.extract(box[None])[0].numpy())
+
     def _to_tensor(self, crops: Image | NDArray[np.uint8]) -> Tensor:
         """Crops (B, h, w, 3) as floats (B, 3, h, w) in 0..255, channels last."""
         return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float()

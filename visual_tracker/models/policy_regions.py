@@ -17,6 +17,7 @@ from visual_tracker.boxes import BoxArray
 from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.adnet import PolicyHead, PolicyNetwork
+from visual_tracker.models.head_arrays import PolicyArrays
 from visual_tracker.models.mdnet import RegionFeatures
 from visual_tracker.models.region_maps import RegionMaps, TorchMaps
 from visual_tracker.timing import NETWORK, timed
@@ -66,6 +67,23 @@ class EncodedRegion:
         """
         with torch.no_grad():
             return features.pool(self._maps, self._inside(boxes))
+
+    @timed(NETWORK)
+    def pooled_one(self, features: RegionFeatures, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """:meth:`pooled` of one box (4,) on the CPU, (C, P, P)."""
+        return features.pool_one(self._maps, boxes_in(self.frame, box))
+
+    def policy_of_one(self, head: PolicyArrays) -> Callable[[BoxArray, IntArray], Outputs]:
+        """The policy of a head in this region on the CPU, for one box at a time."""
+
+        def ask(boxes: BoxArray, histories: IntArray) -> Outputs:
+            return head(self._features_of_one(boxes[0]), histories[0])
+
+        return ask
+
+    @timed(NETWORK)
+    def _features_of_one(self, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        return self._network.describe_one(self._encoded, boxes_in(self.frame, box))
 
     def _inside(self, boxes: BoxArray) -> Tensor:
         return torch.from_numpy(boxes_in(self.frame, boxes)).float().to(self._device)
