@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.shared_matchers import MatcherSpec
 from visual_tracker.models.weights import WeightsError
-from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.parameters import Applies, Parameters, parameter, with_default
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
@@ -32,8 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnlineParameters(EngineParameters):
-    """What every tracker that learns on line takes."""
+    """What every tracker that learns on line takes.
 
+    In fp32 an engine's boxes are eager torch's; what bf16 gains does not outweigh that here
+    (docs/experiments-adnet.md, 13).
+    """
+
+    precision: str = with_default(EngineParameters, "precision", "fp32")
     seed: int = parameter(
         0,
         "Seed of every random choice; the same images give the same boxes.",
