@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = {
     "candidates": 96, "first_positives": 90, "first_negatives": 300, "far_regions": 2,
     "first_steps": 30, "first_rate": 0.02, "update_rate": 0.02, "update_steps": 4,
     "positives": 16, "negatives": 48, "box_penalty": 1.0, "generator_steps": 10,
-    "translation": 0.3, "scale": 0.5,
+    "translation": 0.3, "scale": 0.5, "engine": "torch",
 }  # fmt: skip
 
 

@@ -67,7 +67,9 @@ def apply_actions(boxes: BoxArray, actions: IntArray) -> BoxArray:
     boxes, actions = np.asarray(boxes, float), np.asarray(actions)
     sides = boxes[..., 2:]
     centers = boxes[..., :2] + sides / 2 + _STEPS[actions] * np.maximum(STEP * sides, MIN_STEP)
-    sides = sides * _factors(sides.min(axis=-1), actions)[..., None]
+    if ((actions == Action.GROW) | (actions == Action.SHRINK)).any():
+        sides = sides * _factors(sides.min(axis=-1), actions)[..., None]
+    sides = np.broadcast_to(sides, centers.shape)
     return np.concatenate([centers - sides / 2, sides], axis=-1)
 
 

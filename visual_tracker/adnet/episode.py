@@ -150,12 +150,13 @@ def _act(
     # STOP leaves the box as it is, even one that reaches out of the image.
     stops = actions == Action.STOP
     episode.boxes[moving[~stops]] = after[~stops]
-    returns = np.zeros(len(moving), bool)
-    for boxes, known in zip(visited, confidences, strict=True):
-        same = (np.abs(boxes[moving] - after) < _SAME).all(axis=1) & ~stops
-        episode.confidences[moving[same]] = known[moving[same]]
-        returns |= same
-    episode.oscillated[moving[returns]] = True
+    been = np.stack(visited)[:, moving]
+    same = (np.abs(been - after) < _SAME).all(axis=2) & ~stops
+    returns = same.any(axis=0)
+    if returns.any():
+        places = moving[returns]
+        episode.confidences[places] = np.stack(confidences)[same[:, returns].argmax(axis=0), places]
+        episode.oscillated[places] = True
     return np.asarray(moving[~stops & ~returns])
 
 

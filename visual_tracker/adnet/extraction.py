@@ -16,6 +16,7 @@ from visual_tracker.mdnet.extraction import Extractor
 from visual_tracker.models.adnet import PolicyNetwork
 from visual_tracker.models.mdnet import MdNet
 from visual_tracker.models.policy_regions import EncodedRegion
+from visual_tracker.models.region_maps import RegionMaps, TorchMaps
 
 
 class PolicyExtractor(Extractor):
@@ -28,6 +29,7 @@ class PolicyExtractor(Extractor):
         resolution: scale at which regions are looked at.
         padding: colour (B, G, R) beyond the image's border.
         device: torch device.
+        maps: of `policy`; it runs on torch where they are not given.
     """
 
     encoded: EncodedRegion
@@ -40,9 +42,11 @@ class PolicyExtractor(Extractor):
         resolution: float,
         padding: NDArray[np.float64],
         device: str,
+        maps: RegionMaps | None = None,
     ) -> None:
         super().__init__(network, device)
         self._policy = policy
+        self._maps = maps or TorchMaps(policy, device)
         self._sides, self._resolution = sides, resolution
         self._padding = padding
 
@@ -52,11 +56,17 @@ class PolicyExtractor(Extractor):
 
     def look(self, image: Image, frame: CropFrame) -> None:
         """Encode the region."""
-        self.encoded = EncodedRegion(self._policy, image, frame, self._padding, self._device)
+        self.encoded = EncodedRegion(
+            self._policy, image, frame, self._padding, self._device, self._maps
+        )
 
     def extract(self, boxes: BoxArray) -> Tensor:
         """RoIAlign on the region's maps."""
         return self.encoded.pooled(self._features, boxes)
+
+    def extract_one(self, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same in NumPy."""
+        return self.encoded.pooled_one(self._features, box)
 
 
 def region_of(box: Box, sides: float, resolution: float, zoom: float = 1.0) -> CropFrame:

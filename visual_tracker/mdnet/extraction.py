@@ -20,6 +20,7 @@ from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.crops import CropFrame, channel_mean, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.mdnet import MdNet, RegionFeatures
+from visual_tracker.models.region_maps import RegionMaps, TorchMaps
 from visual_tracker.timing import CROP, NETWORK, timed
 
 #: crops that go through the network at a time
@@ -57,23 +58,32 @@ class Extractor(ABC):
     def extract(self, boxes: BoxArray) -> Tensor:
         """Features (N, C, P, P) of boxes (N, 4) in pixels of the image."""
 
+    def extract_one(self, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Features (C, P, P) of a single box (4,); on the CPU."""
+        return np.asarray(self.extract(box[None])[0].numpy())
+
     def _to_tensor(self, crops: Image | NDArray[np.uint8]) -> Tensor:
         """Crops (B, h, w, 3) as floats (B, 3, h, w) in 0..255, channels last."""
         return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float()
 
 
 class RoiExtractor(Extractor):
-    """One pass of the network over the region, then RoIAlign."""
+    """One pass of the network over the region, then RoIAlign.
+
+    Args:
+        network: whose `features` pool; in eval mode.
+        device: torch device.
+        maps: of the network; it runs on torch where they are not given.
+    """
+
+    def __init__(self, network: MdNet, device: str, maps: RegionMaps | None = None) -> None:
+        super().__init__(network, device)
+        self._compute = maps or TorchMaps(network, device)
 
     def look(self, image: Image, frame: CropFrame) -> None:
         """Compute the region's maps."""
         self._frame = frame
         self._maps = self._compute(take_crop(image, frame, channel_mean(image)))
-
-    @timed(NETWORK)
-    @torch.inference_mode()
-    def _compute(self, crop: Image) -> tuple[Tensor, ...]:
-        return tuple(one[0] for one in self._features.maps(self._to_tensor(crop[None])))
 
     @timed(NETWORK)
     @torch.no_grad()
@@ -84,8 +94,7 @@ class RoiExtractor(Extractor):
         local[:, 0] += frame.width / 2 - frame.center_x / frame.pixel
         local[:, 1] += frame.height / 2 - frame.center_y / frame.pixel
         rows = torch.from_numpy(local).float().to(self._device)
-        # copied out of inference mode, for online training records what it does with them
-        return self._features.pool(self._maps, rows).clone()
+        return self._features.pool(self._maps, rows)
 
 
 class CropExtractor(Extractor):
@@ -128,7 +137,10 @@ class CropExtractor(Extractor):
         return crops
 
 
-def make_extractor(kind: str, network: MdNet, device: str) -> Extractor:
-    """The extractor by name: "roi-align" or "crops"."""
-    kinds: dict[str, type[Extractor]] = {"roi-align": RoiExtractor, "crops": CropExtractor}
-    return kinds[kind](network, device)
+def make_extractor(
+    kind: str, network: MdNet, device: str, maps: RegionMaps | None = None
+) -> Extractor:
+    """The extractor by name: "roi-align" or "crops"; the latter runs on torch."""
+    if kind == "crops":
+        return CropExtractor(network, device)
+    return RoiExtractor(network, device, maps)

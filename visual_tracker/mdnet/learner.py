@@ -16,6 +16,7 @@ from visual_tracker.mdnet.extraction import Extractor
 from visual_tracker.mdnet.masks import MaskGenerator
 from visual_tracker.mdnet.objectives import Adversarial, CrossEntropy, Reciprocative
 from visual_tracker.mdnet.sampling import FIRST_NEGATIVE_IOU, LATER_NEGATIVE_IOU, TrainingBoxes
+from visual_tracker.models.head_arrays import ClassifierArrays
 from visual_tracker.models.mdnet import MdNet
 from visual_tracker.online.bank import SampleBank, Samples
 from visual_tracker.online.trainer import OnlineSettings, OnlineTrainer
@@ -107,6 +108,8 @@ class Learner:
     ) -> None:
         self._extractor, self._boxes, self._plan = extractor, boxes, plan
         self._classifier = network.classifier(plan.seed)
+        on_cpu = self._classifier.fc5.weight.device.type == "cpu"
+        self._arrays = ClassifierArrays(self._classifier) if on_cpu else None
         self._objective = self._make_objective(network)
         self._random = torch.Generator().manual_seed(plan.seed)
         self._trainer = OnlineTrainer(
@@ -174,6 +177,12 @@ class Learner:
         """How much boxes (N, 4) of the image that the extractor looks at show the target."""
         features = self._extractor.extract(boxes)
         return Scored(boxes, features, self._margins(features))
+
+    def margin(self, box: NDArray[np.float64]) -> float:
+        """The margin of a single box (4,), as :meth:`score` gives it."""
+        if self._arrays is None:
+            return float(self.score(box[None]).margins[0])
+        return self._arrays.margin(self._extractor.extract_one(box))
 
     @timed(NETWORK)
     @torch.no_grad()

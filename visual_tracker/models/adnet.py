@@ -16,7 +16,9 @@ import copy
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,7 +27,22 @@ from visual_tracker.adnet.history import SIZE as HISTORY_SIZE
 from visual_tracker.adnet.regions import CONTEXT, PATCH
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
 from visual_tracker.models.mdnet import MdNet, VggMFeatures
+from visual_tracker.online.align_one import align_one
 from visual_tracker.online.roi_align import roi_align
+
+
+def with_context(boxes: Tensor) -> Tensor:
+    """Boxes 1.4 times as large around the same centres, (N, 4)."""
+    margin = (CONTEXT - 1) / 2 * boxes[:, 2:]
+    return torch.cat([boxes[:, :2] - margin, CONTEXT * boxes[:, 2:]], dim=1)
+
+
+def _pixels_to_cells(stride: int) -> NDArray[np.float64]:
+    """What :func:`with_context` does and then the step to cells, affine: (4, 4) and its offset."""
+    frame = torch.cat([torch.eye(4), torch.zeros(1, 4)]).double()
+    # cell i lies on the middle of pixel stride * i
+    frame[4, :2] = -0.5
+    return np.asarray((with_context(frame) / stride).numpy())
 
 
 class PolicyHead(nn.Module):
@@ -97,9 +114,20 @@ class PolicyNetwork(nn.Module, ABC):
             (N, feature_size).
         """
 
+    def describe_one(self, encoded: Tensor, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """:meth:`describe` of a single box (4,) on the CPU, (feature_size,)."""
+        with torch.no_grad():
+            features = self.describe(encoded, torch.from_numpy(box[None]).float())
+        return np.asarray(features[0].numpy())
+
     @abstractmethod
     def frozen_parts(self) -> list[nn.Module]:
         """What keeps its pretrained weights."""
+
+
+#: pixels between cells of the joined map, and what makes boxes in cells of boxes in pixels
+_STRIDE = 8
+_CELLS = _pixels_to_cells(_STRIDE)
 
 
 class LiteAdnet(PolicyNetwork):
@@ -111,7 +139,7 @@ class LiteAdnet(PolicyNetwork):
 
     channels = 48
     bins = 7
-    stride = 8
+    stride = _STRIDE
     feature_size = channels * bins**2
 
     _to_cells: Tensor
@@ -124,7 +152,7 @@ class LiteAdnet(PolicyNetwork):
         self.coarse = nn.Conv2d(coarse, self.channels, 1, bias=False)
         self.head = PolicyHead(self.feature_size)
         # boxes in pixels to cells, with context: one product, since a policy asks box by box
-        self.register_buffer("_to_cells", _pixels_to_cells(self.stride), persistent=False)
+        self.register_buffer("_to_cells", torch.from_numpy(_CELLS).float(), persistent=False)
 
     def encode(self, image: Tensor) -> Tensor:
         """Joined maps (B, 48, 2 n + 1, 2 n + 1)."""
@@ -146,6 +174,12 @@ class LiteAdnet(PolicyNetwork):
         """Rectified means of 7x7 bins over 1.4 times the box."""
         cells = torch.addmm(self._to_cells[4], boxes, self._to_cells[:4])
         return functional.relu(roi_align(encoded, cells, self.bins)).flatten(1)
+
+    def describe_one(self, encoded: Tensor, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same in NumPy."""
+        cells = np.ascontiguousarray(encoded.permute(1, 2, 0).numpy())
+        bins = align_one(cells, _CELLS[4] + box @ _CELLS[:4], self.bins)
+        return np.maximum(bins, 0).ravel()
 
     def frozen_parts(self) -> list[nn.Module]:
         """The trunk."""
@@ -187,17 +221,3 @@ def classifier_of(network: VggAdnet) -> MdNet:
     made = MdNet(network.features)
     made.fc4, made.fc5 = copy.deepcopy(network.head.fc4), copy.deepcopy(network.head.fc5)
     return made.eval().requires_grad_(False)
-
-
-def with_context(boxes: Tensor) -> Tensor:
-    """Boxes 1.4 times as large around the same centres, (N, 4)."""
-    margin = (CONTEXT - 1) / 2 * boxes[:, 2:]
-    return torch.cat([boxes[:, :2] - margin, CONTEXT * boxes[:, 2:]], dim=1)
-
-
-def _pixels_to_cells(stride: int) -> Tensor:
-    """What :func:`with_context` does and then the step to cells, affine: (4, 4) and its offset."""
-    frame = torch.cat([torch.eye(4), torch.zeros(1, 4)])
-    # cell i lies on the middle of pixel stride * i
-    frame[4, :2] = -0.5
-    return with_context(frame) / stride

@@ -24,6 +24,7 @@ from visual_tracker.models.alexnet import AlexNetSiamRpn
 from visual_tracker.models.efficientnet_lite import MEAN, SCALE, EfficientNetLite0
 from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.lite_siamrpn import Branch, LiteSiamRpn
+from visual_tracker.models.region_maps import maps_of
 from visual_tracker.models.torch_matchers import folded
 
 #: taken off the bytes before AlexNet: any number would do, the middle one is small in bf16
@@ -49,6 +50,27 @@ def deployed(network: nn.Module) -> tuple[nn.Module, Planes]:
         network.featureExtract = _cheaper_alexnet(network.featureExtract)
         return network, _paired_columns
     return network, _centred
+
+
+def deployed_maps(network: nn.Module) -> tuple[nn.Module, Callable[[Tensor], tuple[Tensor, ...]]]:
+    """A copy to be exported, and what makes its maps of bytes (N, height, width, 3).
+
+    Args:
+        network: an `MdNet` or a `PolicyNetwork` in eval mode.
+    """
+    network = folded(network)
+    planes = _plain
+    for parent in list(network.modules()):
+        trunk = getattr(parent, "trunk", None)
+        if isinstance(trunk, EfficientNetLite0):
+            parent.trunk = _CentredTrunk(trunk)
+            planes = _centred
+    maps = maps_of(network)
+    return network, lambda image: maps(planes(image))
+
+
+def _plain(image: Tensor) -> Tensor:
+    return image.float().permute(0, 3, 1, 2)
 
 
 def _centred(image: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ of crops and those kernels of one template, and gives for
 
 Nothing here knows a network's layers: it exports what `learn`, `propose` and `respond` of the copy
 compute that `visual_tracker.models.deployment` makes for engines.
+
+Of the trackers that learn on line the frozen part alone is exported, as one graph: the maps of a
+crop, each (1, h, w, c).
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from visual_tracker.models.deployment import Planes, deployed
+from visual_tracker.models.deployment import Planes, deployed, deployed_maps
+from visual_tracker.models.region_maps import MAPS
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
 
@@ -33,6 +37,9 @@ DESCRIPTION = "network.json"
 
 #: the newest that all of TensorRT 8.6, OpenVINO and ONNX Runtime read
 _OPSET = 17
+
+#: side of the crop that a graph of maps is traced with
+_MAPS_EXAMPLE = 129
 
 
 class ExportError(RuntimeError):
@@ -66,6 +73,16 @@ class _ResponseGraph(_Graph):
     def forward(self, image: Tensor, kernel: Tensor) -> Tensor:
         logits: Tensor = self.network.respond(kernel, self.planes(image))
         return logits[:, 0]
+
+
+class _MapsGraph(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        # registered, or the copy's weights would be no part of the graph
+        self.network, self.maps = deployed_maps(network)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        return tuple(one.permute(0, 2, 3, 1) for one in self.maps(image))
 
 
 def graphs(network: nn.Module) -> tuple[nn.Module, Any]:
@@ -104,6 +121,25 @@ def export_onnx(network: nn.Module, folder: Path, search_size: int | None = None
         search, (crop, *kernels), folder / f"{SEARCH}.onnx", inputs, search.outputs, dynamic
     )
     write_description(network, folder)
+
+
+def export_maps(network: nn.Module, folder: Path) -> None:
+    """Write maps.onnx: the maps of one crop of any size that the network takes.
+
+    Args:
+        network: an `MdNet` or a `PolicyNetwork`, in eval mode.
+        folder: exists.
+
+    Raises:
+        ExportError: if onnx is not installed or the network uses what cannot be exported.
+    """
+    graph = _MapsGraph(network)
+    crop = torch.zeros(1, _MAPS_EXAMPLE, _MAPS_EXAMPLE, 3, dtype=torch.uint8)
+    with torch.no_grad():
+        names = tuple(f"{MAPS}{index}" for index in range(len(graph(crop))))
+    axes = {"image": {1: "height", 2: "width"}}
+    axes |= {name: {1: f"{name}_rows", 2: f"{name}_columns"} for name in names}
+    _write_onnx(graph, (crop,), folder / f"{MAPS}.onnx", ("image",), names, axes)
 
 
 def export_torchscript(network: nn.Module, folder: Path, search_size: int | None = None) -> None:

@@ -12,15 +12,21 @@ import copy
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from visual_tracker.models.efficientnet_lite import EfficientNetLite0
+from visual_tracker.online.align_one import align_one
 from visual_tracker.online.roi_align import pool_box, roi_align
 
 #: width of the fully connected layers fc4 and fc5 (section 3.1)
 HIDDEN = 512
 DROP_OUT = 0.5
+
+#: of `lite`'s maps: cell i lies on the middle of pixel stride * i, at stride * i + .5
+_FIRST_CELL = (0.5, 0.5, 0.0, 0.0)
 
 
 class RegionFeatures(nn.Module, ABC):
@@ -55,6 +61,12 @@ class RegionFeatures(nn.Module, ABC):
     @abstractmethod
     def pool(self, maps: tuple[Tensor, ...], boxes: Tensor) -> Tensor:
         """Features (N, channels, bins, bins) of boxes (N, 4) in one image's maps (c, h, w)."""
+
+    def pool_one(self, maps: tuple[Tensor, ...], box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """:meth:`pool` of a single box (4,) on the CPU, (channels, bins, bins)."""
+        with torch.no_grad():
+            features = self.pool(maps, torch.from_numpy(box[None]).float())
+        return np.asarray(features[0].numpy())
 
     @abstractmethod
     def pool_each(self, maps: tuple[Tensor, ...], box: Tensor) -> Tensor:
@@ -100,6 +112,21 @@ class LiteFeatures(RegionFeatures):
         ]
         return self._standardised(torch.cat(pooled, dim=1))
 
+    def pool_one(self, maps: tuple[Tensor, ...], box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same in NumPy."""
+        pooled = [
+            align_one(
+                np.ascontiguousarray(one.permute(1, 2, 0).numpy()),
+                (box - _FIRST_CELL) / stride,
+                self.bins,
+            )
+            for one, stride in zip(maps, self.strides, strict=True)
+        ]
+        features = np.concatenate(pooled)
+        features -= self.mean.numpy()[:, None, None]
+        features /= self.deviation.numpy()[:, None, None]
+        return features
+
     def pool_each(self, maps: tuple[Tensor, ...], box: Tensor) -> Tensor:
         """RoIAlign of one box in all."""
         pooled = [
@@ -109,9 +136,7 @@ class LiteFeatures(RegionFeatures):
         return self._standardised(torch.cat(pooled, dim=1))
 
     def _in_cells(self, boxes: Tensor, stride: int) -> Tensor:
-        # cell i lies on the middle of pixel stride * i, at stride * i + .5
-        shift = boxes.new_tensor([0.5, 0.5, 0.0, 0.0])
-        return (boxes - shift) / stride
+        return (boxes - boxes.new_tensor(_FIRST_CELL)) / stride
 
     def _standardised(self, features: Tensor) -> Tensor:
         return (features - self.mean[:, None, None]) / self.deviation[:, None, None]

@@ -17,7 +17,9 @@ from visual_tracker.boxes import BoxArray
 from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.adnet import PolicyHead, PolicyNetwork
+from visual_tracker.models.head_arrays import PolicyArrays
 from visual_tracker.models.mdnet import RegionFeatures
+from visual_tracker.models.region_maps import RegionMaps, TorchMaps
 from visual_tracker.timing import NETWORK, timed
 
 
@@ -30,6 +32,7 @@ class EncodedRegion:
         frame: the region; its side of the form 16 n + 1.
         padding: colour (B, G, R) beyond the image's border.
         device: of torch.
+        maps: of the network; it runs on torch where they are not given.
     """
 
     def __init__(
@@ -39,18 +42,14 @@ class EncodedRegion:
         frame: CropFrame,
         padding: NDArray[np.float64],
         device: str = "cpu",
+        maps: RegionMaps | None = None,
     ) -> None:
         self.frame = frame
         self._network = network
         self._device = device
-        self._encoded, self._maps = self._look(take_crop(image, frame, padding))
-
-    @timed(NETWORK)
-    def _look(self, crop: Image) -> tuple[Tensor, tuple[Tensor, ...]]:
-        batch = torch.from_numpy(crop).to(self._device).permute(2, 0, 1)[None].float()
-        with torch.no_grad():
-            encoded, maps = self._network.look(batch.contiguous(memory_format=torch.channels_last))
-        return encoded[0], tuple(one[0] for one in maps)
+        maps = maps or TorchMaps(network, device)
+        encoded, *others = maps(take_crop(image, frame, padding))
+        self._encoded, self._maps = encoded, tuple(others)
 
     @timed(NETWORK)
     def features(self, boxes: BoxArray) -> Tensor:
@@ -68,6 +67,23 @@ class EncodedRegion:
         """
         with torch.no_grad():
             return features.pool(self._maps, self._inside(boxes))
+
+    @timed(NETWORK)
+    def pooled_one(self, features: RegionFeatures, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        """:meth:`pooled` of one box (4,) on the CPU, (C, P, P)."""
+        return features.pool_one(self._maps, boxes_in(self.frame, box))
+
+    def policy_of_one(self, head: PolicyArrays) -> Callable[[BoxArray, IntArray], Outputs]:
+        """The policy of a head in this region on the CPU, for one box at a time."""
+
+        def ask(boxes: BoxArray, histories: IntArray) -> Outputs:
+            return head(self._features_of_one(boxes[0]), histories[0])
+
+        return ask
+
+    @timed(NETWORK)
+    def _features_of_one(self, box: NDArray[np.float64]) -> NDArray[np.float32]:
+        return self._network.describe_one(self._encoded, boxes_in(self.frame, box))
 
     def _inside(self, boxes: BoxArray) -> Tensor:
         return torch.from_numpy(boxes_in(self.frame, boxes)).float().to(self._device)

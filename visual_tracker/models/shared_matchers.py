@@ -10,7 +10,8 @@ import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from visual_tracker.models import export_cache
@@ -26,6 +27,14 @@ from visual_tracker.threads import limit_threads
 
 _LOG = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+Load = Callable[[Path, ModuleType, str, int], T]
+"""Reads an export for an engine in a precision, on so many threads."""
+
+Writer = Callable[[Path], None]
+"""Writes an export into a folder."""
+
 _GRAPH_MATCHERS: dict[str, type[GraphMatcher]] = {
     "siamrpn": GraphProposalMatcher,
     "siamfc": GraphResponseMatcher,
@@ -36,7 +45,7 @@ class MatcherSpec(NamedTuple):
     """What a matcher is made of.
 
     Attributes:
-        kind: "siamrpn" or "siamfc".
+        kind: of network: "siamrpn", "siamfc", "mdnet" or "adnet".
         network: name, like "lite".
         weights: file.
         device: torch device.
@@ -108,25 +117,33 @@ def _on_graph(spec: MatcherSpec, choice: Choice) -> GraphMatcher:
 
     A cache that cannot be written costs the export at every start, nothing else.
     """
+    return on_engine(spec, choice, _GRAPH_MATCHERS[spec.kind].load, _writer(spec))
+
+
+def on_engine(spec: MatcherSpec, choice: Choice, load: Load[T], write: Writer) -> T:
+    """What `load` makes of an export from the cache, or of one that `write` makes first.
+
+    Raises:
+        EngineError: if the engine cannot run it or it cannot be written.
+        WeightsError: if the file of the weights cannot be read.
+    """
     assert choice.engine is not None
-    make = _GRAPH_MATCHERS[spec.kind].load
     settings = (choice.engine, choice.precision, spec.threads)
-    write = _writer(spec)
     name = _export_name(spec)
     folder = export_cache.cached_export(name)
     if folder is not None:
         try:
-            return make(folder, *settings)
+            return load(folder, *settings)
         except EngineError as error:
             _LOG.warning("the cached export is made anew: %s", error)
             export_cache.discard_export(name)
     try:
-        return make(export_cache.make_export(name, write), *settings)
+        return load(export_cache.make_export(name, write), *settings)
     except OSError as error:
         _LOG.warning("exports cannot be kept in %s: %s", export_cache.cache_folder(), error)
     with tempfile.TemporaryDirectory() as folder_of_one_run:
         write(Path(folder_of_one_run))
-        return make(Path(folder_of_one_run), *settings)
+        return load(Path(folder_of_one_run), *settings)
 
 
 def is_exported(kind: str, network: str, weights: Path) -> bool:
@@ -146,7 +163,7 @@ def _export_name(spec: MatcherSpec) -> str:
         raise WeightsError(f"{spec.weights} cannot be read: {error}") from error
 
 
-def _writer(spec: MatcherSpec) -> Callable[[Path], None]:
+def _writer(spec: MatcherSpec) -> Writer:
     """Writes the network's export into a folder."""
 
     def write(folder: Path) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from visual_tracker.adnet.episode import run_episode
+from visual_tracker.adnet.episode import Policy, run_episode
 from visual_tracker.adnet.history import empty_histories
 from visual_tracker.adnet.regions import CONTEXT
 from visual_tracker.boxes import Box
@@ -195,6 +195,7 @@ class AdnetTracker(OnlineTracker):
         from visual_tracker.adnet.extraction import PolicyExtractor
         from visual_tracker.mdnet.learner import Learner, LearningPlan
         from visual_tracker.mdnet.sampling import TrainingBoxes
+        from visual_tracker.models.head_arrays import PolicyArrays
         from visual_tracker.online.trainer import OnlineSettings
 
         chosen = self.parameters
@@ -206,7 +207,13 @@ class AdnetTracker(OnlineTracker):
         # Learned and followed in regions of the same size: the trunk sees their borders, too.
         region, resolution = chosen.region, chosen.resolution
         self._extractor = PolicyExtractor(
-            self.network, network, region, resolution, channel_mean(image), self.device
+            self.network,
+            network,
+            region,
+            resolution,
+            channel_mean(image),
+            self.device,
+            self.maps,
         )
         batch = chosen.batch
         self._learner = Learner(
@@ -217,6 +224,7 @@ class AdnetTracker(OnlineTracker):
             OnlineSettings(batch, 2 * batch, pool=8 * batch),
         )
         self._head = self._learned_policy(image, box)
+        self._arrays = PolicyArrays(self._head) if self.device == "cpu" else None
         self._learner.start(image, box, (chosen.positives, chosen.negatives))
 
     def _classifier_network(self) -> MdNet:
@@ -275,15 +283,22 @@ class AdnetTracker(OnlineTracker):
     def _moved(self, start: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
         """Where the policy moves a box to, and the classifier's confidence there."""
         episode = run_episode(
-            self._extractor.encoded.policy(self._head),
+            self._policy(),
             np.array([start.xywh]),
             self._histories,
             image_size,
             self.parameters.max_actions,
         )
         self._histories = episode.histories
-        margin = float(self._learner.score(episode.boxes).margins[0])
+        margin = self._learner.margin(episode.boxes[0])
         return Box.from_xywh(*episode.boxes[0]), sigmoid(margin)
+
+    def _policy(self) -> Policy:
+        """The policy in the region at hand."""
+        encoded = self._extractor.encoded
+        if self._arrays is None:
+            return encoded.policy(self._head)
+        return encoded.policy_of_one(self._arrays)
 
     def _search(self, image: Image, last: Box) -> tuple[Box, float]:
         """Where the policy moves the most confident of random boxes around the last one.

@@ -163,7 +163,7 @@ class MdNetTracker(OnlineTracker):
 
         chosen = self.parameters
         self._rng = np.random.default_rng(chosen.seed)
-        self._extractor = make_extractor(chosen.features, self.network, self.device)
+        self._extractor = make_extractor(chosen.features, self.network, self.device, self.maps)
         plan = LearningPlan.from_parameters(chosen)
         boxes = TrainingBoxes(self._rng, size_of(image))
         self._learner = Learner(self.network, self._extractor, boxes, plan)

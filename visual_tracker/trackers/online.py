@@ -1,39 +1,44 @@
 """What the trackers that learn on line share: a frozen network, a seed, an end to each slice.
 
-Instances share the network's frozen part; what is learned of a target belongs to the instance.
+Instances share the network's frozen part; what is learned of a target belongs to the instance. On
+the CPU an inference engine runs the frozen part where there is one; what learns is torch's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
+from visual_tracker.models.engines.base import EngineError
+from visual_tracker.models.shared_matchers import MatcherSpec
 from visual_tracker.models.weights import WeightsError
-from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.parameters import Applies, Parameters, parameter, with_default
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
-    NetworkParameters,
+    EngineParameters,
+    missing_engine,
     missing_libraries,
     resolve_device,
     weights_path,
     weights_problem,
 )
 
+if TYPE_CHECKING:
+    from visual_tracker.models.region_maps import RegionMaps
+
 
 @dataclass(frozen=True)
-class OnlineParameters(NetworkParameters):
-    """What every tracker that learns on line takes."""
+class OnlineParameters(EngineParameters):
+    """What every tracker that learns on line takes.
 
-    threads: int = parameter(
-        1,
-        "CPU threads of PyTorch and of OpenCV; more than one is slow on a busy machine.",
-        minimum=1,
-        maximum=256,
-        applies=Applies.AT_RESTART,
-    )
+    In fp32 an engine's boxes are eager torch's; what bf16 gains does not outweigh that here
+    (docs/experiments-adnet.md, 13).
+    """
+
+    precision: str = with_default(EngineParameters, "precision", "fp32")
     seed: int = parameter(
         0,
         "Seed of every random choice; the same images give the same boxes.",
@@ -60,16 +65,21 @@ class OnlineTracker(Tracker):
         assert path is not None  # or unavailable_reason would have said so
         try:
             self.network = self._shared_network(self.kind, path)
-        except WeightsError as error:
+            self.maps = self._shared_maps(path)
+        except (WeightsError, EngineError) as error:
             raise TrackerUnavailableError(
                 f"tracker '{self.name}' cannot run here: {error}"
             ) from None
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
-        """Say if torch is missing or no weights are given or packaged."""
+        """Say if torch or the engine is missing or no weights are given or packaged."""
         chosen: Any = cls.parameters_class() if parameters is None else parameters
-        return missing_libraries() or weights_problem(cls.kind, chosen.network, chosen.weights)
+        return (
+            missing_libraries()
+            or missing_engine(chosen.engine)
+            or weights_problem(cls.kind, chosen.network, chosen.weights)
+        )
 
     @classmethod
     def _load_network(cls, kind: str, network: str, path: Path) -> Any:
@@ -102,6 +112,26 @@ class OnlineTracker(Tracker):
             )
             _NETWORKS[key] = network
         return network
+
+    def _shared_maps(self, path: Path) -> RegionMaps:
+        """What computes the frozen part of the network on crops.
+
+        Raises:
+            EngineError: if the engine named cannot run it.
+        """
+        from visual_tracker.models.shared_maps import shared_maps
+
+        chosen = self.parameters
+        spec = MatcherSpec(
+            self.kind,
+            chosen.network,
+            path,
+            self.device,
+            chosen.engine,
+            chosen.precision,
+            chosen.threads,
+        )
+        return shared_maps(spec, self.network)
 
     def _resolve_device(self, device: str) -> str:
         return resolve_device(device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from visual_tracker.boxes import Box
@@ -13,11 +12,11 @@ from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.shared_matchers import MatcherSpec, is_exported, shared_matcher
 from visual_tracker.models.weights import WeightsError
-from visual_tracker.parameters import Applies, Parameters, parameter
+from visual_tracker.parameters import Parameters
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
-    NetworkParameters,
+    missing_engine,
     missing_libraries,
     resolve_device,
     weights_path,
@@ -26,31 +25,6 @@ from visual_tracker.trackers.torch_runtime import (
 
 #: targets are not followed below this side in pixels, unless they start smaller
 MIN_SIDE = 10.0
-
-
-@dataclass(frozen=True)
-class SiameseParameters(NetworkParameters):
-    """What every Siamese tracker takes."""
-
-    engine: str = parameter(
-        "auto",
-        "What runs the network on the CPU: auto takes the fastest installed; a GPU needs torch.",
-        choices=choice.ENGINES,
-        applies=Applies.AT_RESTART,
-    )
-    precision: str = parameter(
-        "auto",
-        "Of the network: auto is the engine's fastest here, bf16 where the processor has it.",
-        choices=choice.PRECISIONS,
-        applies=Applies.AT_RESTART,
-    )
-    threads: int = parameter(
-        1,
-        "CPU threads of the network and of OpenCV; more than one is slow on a busy machine.",
-        minimum=1,
-        maximum=256,
-        applies=Applies.AT_RESTART,
-    )
 
 
 class SiameseTracker(Tracker):
@@ -85,11 +59,9 @@ class SiameseTracker(Tracker):
         )
         if not exported and (problem := missing_libraries()):
             return problem
-        missing = choice.missing_module(chosen.engine)
-        if missing:
-            extra = choice.extra_of(chosen.engine)
-            return f"install {missing} (pip install 'visual_tracker[{extra}]')"
-        return weights_problem(cls.kind, chosen.network, chosen.weights)
+        return missing_engine(chosen.engine) or weights_problem(
+            cls.kind, chosen.network, chosen.weights
+        )
 
     @property
     def geometry(self) -> Geometry:

@@ -19,14 +19,15 @@ from visual_tracker.models.matchers import FloatArray
 from visual_tracker.parameters import parameter
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.confidence import sigmoid
-from visual_tracker.trackers.siamese import SiameseParameters, SiameseTracker
+from visual_tracker.trackers.siamese import SiameseTracker
+from visual_tracker.trackers.torch_runtime import EngineParameters
 
 #: the response map is enlarged by this factor before the peak is taken (section 4.1 of the paper)
 _ENLARGEMENT = 16
 
 
 @dataclass(frozen=True)
-class SiamFcParameters(SiameseParameters):
+class SiamFcParameters(EngineParameters):
     """Parameters of SiamFC; the defaults are the paper's where it has them."""
 
     scales: int = parameter(3, "Scales searched a frame; odd.", minimum=1, maximum=9)

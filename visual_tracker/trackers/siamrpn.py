@@ -27,11 +27,11 @@ from visual_tracker.trackers.score_map import (
     cosine_window,
     decode_response,
 )
-from visual_tracker.trackers.siamese import SiameseParameters
+from visual_tracker.trackers.torch_runtime import EngineParameters
 
 
 @dataclass(frozen=True)
-class SiamRpnParameters(SiameseParameters):
+class SiamRpnParameters(EngineParameters):
     """Parameters of SiamRPN; the defaults were chosen on held-out training videos for `lite`."""
 
     network: str = parameter(

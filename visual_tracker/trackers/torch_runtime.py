@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visual_tracker.models.cuda import has_cuda_driver
+from visual_tracker.models.engines import choice
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
@@ -28,12 +29,45 @@ class NetworkParameters(Parameters):
     )
 
 
+@dataclass(frozen=True)
+class EngineParameters(NetworkParameters):
+    """And what runs it."""
+
+    engine: str = parameter(
+        "auto",
+        "What runs the network on the CPU: auto takes the fastest installed; a GPU needs torch.",
+        choices=choice.ENGINES,
+        applies=Applies.AT_RESTART,
+    )
+    precision: str = parameter(
+        "auto",
+        "Of the network: auto is the engine's fastest here, bf16 where the processor has it.",
+        choices=choice.PRECISIONS,
+        applies=Applies.AT_RESTART,
+    )
+    threads: int = parameter(
+        1,
+        "CPU threads of the network and of OpenCV; more than one is slow on a busy machine.",
+        minimum=1,
+        maximum=256,
+        applies=Applies.AT_RESTART,
+    )
+
+
 def missing_libraries() -> str | None:
     """What to install before a network can run; None if nothing is missing."""
     for module in _REQUIRED:
         if importlib.util.find_spec(module) is None:
             return f"install {module} (pip install 'visual_tracker[dl]')"
     return None
+
+
+def missing_engine(engine: str) -> str | None:
+    """What to install before an engine can run; None if nothing is missing."""
+    missing = choice.missing_module(engine)
+    if missing is None:
+        return None
+    return f"install {missing} (pip install 'visual_tracker[{choice.extra_of(engine)}]')"
 
 
 def weights_path(kind: str, network: str, weights: str) -> Path | None:
