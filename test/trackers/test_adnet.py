@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from visual_tracker.trackers import (
     TrackState,
     create_tracker,
 )
-from visual_tracker.trackers.adnet import AdnetFastParameters, AdnetParameters
+from visual_tracker.trackers.adnet import AdnetFastParameters, AdnetParameters, AdnetTracker
 
 NAMES = ("adnet", "adnet_fast")
 
@@ -134,6 +136,24 @@ def test_two_targets_share_the_network_and_do_not_disturb_each_other() -> None:
         together.append(first.track(image))
         other.track(image)
     assert together == alone
+
+
+def test_the_classifiers_file_is_read_once_for_all_targets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = []
+    load = AdnetTracker._load_network.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: type, kind: str, network: str, path: Path) -> object:
+        read.append(kind)
+        return load(cls, kind, network, path)
+
+    monkeypatch.setattr(AdnetTracker, "_load_network", classmethod(counted))
+    images, boxes = textured_square(1)
+    first, other = (create_tracker("adnet_fast", "cpu", **SHORT) for _ in range(2))
+    for tracker in (first, first, other):
+        tracker.init(images[0], boxes[0])
+    assert read.count("mdnet") <= 1  # none if another test's tracker still holds it
 
 
 def test_fast_has_smaller_budgets() -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -203,7 +204,7 @@ class AdnetTracker(OnlineTracker):
         self._histories = empty_histories(1)
         self._failures = 0
         self._frame = 0
-        network = self._classifier_network()
+        network = self._classifier_network
         # Learned and followed in regions of the same size: the trunk sees their borders, too.
         region, resolution = chosen.region, chosen.resolution
         self._extractor = PolicyExtractor(
@@ -227,8 +228,12 @@ class AdnetTracker(OnlineTracker):
         self._arrays = PolicyArrays(self._head) if self.device == "cpu" else None
         self._learner.start(image, box, (chosen.positives, chosen.negatives))
 
+    @cached_property
     def _classifier_network(self) -> MdNet:
-        """What the classifier begins with: layers on the same convolutions as the policy's."""
+        """What the classifier begins with: layers on the same convolutions as the policy's.
+
+        Kept, so that the next target need not read the file again.
+        """
         path = weights_path("mdnet", self.parameters.network, "")
         if path is None:
             from visual_tracker.models.adnet import classifier_of
