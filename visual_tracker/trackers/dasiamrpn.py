@@ -184,7 +184,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         0.8, "Confidence above which the template is updated.", minimum=0.0, maximum=1.0
     )
     box_correction: float = parameter(
-        0.75,
+        0.4,
         "Share of the boxes' error in the first frame that is taken off later boxes.",
         minimum=0.0,
         maximum=1.0,
