@@ -21,16 +21,27 @@ def a_network() -> nn.Sequential:
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
 
+def loss(network: nn.Module, seed: int = 0) -> torch.Tensor:
+    x = torch.randn(4, 8, 9, 9, generator=torch.Generator().manual_seed(seed))
+    return network(x).square().mean()
+
+
 def one_step(
     network: nn.Module, optimizer: Optimizer, scaler: GradScaler | None = None, seed: int = 0
 ) -> None:
     scaler = scaler or GradScaler("cpu", enabled=False)
-    x = torch.randn(4, 8, 9, 9, generator=torch.Generator().manual_seed(seed))
-    scaler.scale(network(x).square().mean()).backward()
+    scaler.scale(loss(network, seed)).backward()
     optimizer.unscale(scaler)
     optimizer.step(scaler)
     scaler.update()
     optimizer.zero_grad()
+
+
+def one_step_of_adamw(network: nn.Module) -> None:
+    """What torch's own does with rate .001 and decay .0001."""
+    adamw = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
+    loss(network).backward()
+    adamw.step()
 
 
 def values(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -53,12 +64,9 @@ def test_a_matrix_steps_as_far_in_all_its_directions() -> None:
 def test_what_is_no_matrix_steps_as_with_adamw_alone() -> None:
     mixed, plain = a_network(), a_network()
     muon = Optimizer([list(mixed.parameters())], 1e-4, muon=10.0)
-    adamw = torch.optim.AdamW(plain.parameters(), lr=1e-3, weight_decay=1e-4)
     muon.set_rates([1e-3])
     one_step(mixed, muon)
-    x = torch.randn(4, 8, 9, 9, generator=torch.Generator().manual_seed(0))
-    plain(x).square().mean().backward()
-    adamw.step()
+    one_step_of_adamw(plain)
     expected = plain.state_dict()
     for name, value in mixed.state_dict().items():
         assert torch.equal(value, expected[name]) == (name != "0.weight"), name
@@ -67,12 +75,9 @@ def test_what_is_no_matrix_steps_as_with_adamw_alone() -> None:
 def test_without_muon_everything_is_adamws() -> None:
     ours, plain = a_network(), a_network()
     optimizer = Optimizer([list(ours.parameters())], 1e-4)
-    adamw = torch.optim.AdamW(plain.parameters(), lr=1e-3, weight_decay=1e-4)
     optimizer.set_rates([1e-3])
     one_step(ours, optimizer)
-    x = torch.randn(4, 8, 9, 9, generator=torch.Generator().manual_seed(0))
-    plain(x).square().mean().backward()
-    adamw.step()
+    one_step_of_adamw(plain)
     for name, value in plain.state_dict().items():
         assert torch.equal(value, ours.state_dict()[name]), name
 

@@ -9,10 +9,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from visual_tracker.models.engines.base import EngineError
-from visual_tracker.models.engines.choice import AUTO, TORCH, Choice, choices
+from visual_tracker.models.engines.choice import AUTO, TORCH, Choice
 from visual_tracker.models.exports import ExportError, export_maps
 from visual_tracker.models.region_maps import GraphMaps, RegionMaps, TorchMaps
-from visual_tracker.models.shared_matchers import MatcherSpec, on_engine
+from visual_tracker.models.shared_matchers import MatcherSpec, on_engine, on_first_engine
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,22 +32,9 @@ def shared_maps(spec: MatcherSpec, network: Any) -> RegionMaps:
     """
     maps = _MAPS.get(spec)
     if maps is None:
-        maps = _MAPS[spec] = _made(spec, network)
+        maps = on_first_engine(spec, lambda choice: _on(choice, spec, network))
+        _MAPS[spec] = maps
     return maps
-
-
-def _made(spec: MatcherSpec, network: Any) -> RegionMaps:
-    """Maps on the first engine that works; with "auto" there is always torch in the end."""
-    for choice in choices(spec.engine, spec.precision, spec.device):
-        try:
-            maps = _on(choice, spec, network)
-        except EngineError as error:
-            if spec.engine != AUTO:
-                raise
-            _LOG.warning("engine %s is not used: %s", choice.name, error)
-            continue
-        return maps
-    raise EngineError("no engine can run the network; see the warnings above")
 
 
 def _on(choice: Choice, spec: MatcherSpec, network: Any) -> RegionMaps:

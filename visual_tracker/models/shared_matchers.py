@@ -81,19 +81,29 @@ def shared_matcher(spec: MatcherSpec) -> Any:
 
 
 def _load(spec: MatcherSpec) -> Any:
-    """A matcher on the first engine that works; with "auto" there is always torch in the end."""
+    def make(choice: Choice) -> tuple[Choice, Any]:
+        return choice, (_on_torch if choice.engine is None else _on_graph)(spec, choice)
+
+    choice, matcher = on_first_engine(spec, make)
+    if isinstance(matcher, GraphMatcher):
+        matcher.warm_up()
+    _LOG.info("network %s runs on %s in %s", spec.network, choice.name, choice.precision)
+    return matcher
+
+
+def on_first_engine(spec: MatcherSpec, make: Callable[[Choice], T]) -> T:
+    """What `make` gives on the first engine that works; with "auto" torch comes last.
+
+    Raises:
+        EngineError: if the engine named cannot run it.
+    """
     for choice in choices(spec.engine, spec.precision, spec.device):
         try:
-            matcher = (_on_torch if choice.engine is None else _on_graph)(spec, choice)
+            return make(choice)
         except EngineError as error:
             if spec.engine != AUTO:
                 raise
             _LOG.warning("engine %s is not used: %s", choice.name, error)
-            continue
-        if isinstance(matcher, GraphMatcher):
-            matcher.warm_up()
-        _LOG.info("network %s runs on %s in %s", spec.network, choice.name, choice.precision)
-        return matcher
     raise EngineError("no engine can run the network; see the warnings above")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
@@ -21,6 +23,12 @@ class Arrival:
     sent: int
     arrived: int
     taken: int
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any], taken: int) -> Arrival:
+        """Of rclpy's message info."""
+        arrived = info["received_timestamp"] or taken
+        return cls(info["source_timestamp"] or arrived, arrived, taken)
 
 
 #: for images whose arrival nobody noted

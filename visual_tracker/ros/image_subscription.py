@@ -137,9 +137,8 @@ class ImageSubscription:
             return
         message, info = taken
         now = time.time_ns()
-        arrived = info["received_timestamp"] or now
         self._delivery.on_image(info["publication_sequence_number"])
-        self._on_image(message, Arrival(info["source_timestamp"] or arrived, arrived, now))
+        self._on_image(message, Arrival.of(info, now))
 
     def _lost(self, info: QoSMessageLostInfo) -> None:
         self._delivery.on_lost(info.total_count_change)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
 from visual_tracker.models.engines.base import EngineError
-from visual_tracker.models.shared_matchers import MatcherSpec
 from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import Applies, Parameters, parameter, with_default
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
     EngineParameters,
+    matcher_spec,
     missing_engine,
     missing_libraries,
     resolve_device,
@@ -121,16 +121,7 @@ class OnlineTracker(Tracker):
         """
         from visual_tracker.models.shared_maps import shared_maps
 
-        chosen = self.parameters
-        spec = MatcherSpec(
-            self.kind,
-            chosen.network,
-            path,
-            self.device,
-            chosen.engine,
-            chosen.precision,
-            chosen.threads,
-        )
+        spec = matcher_spec(self.kind, self.parameters, path, self.device)
         return shared_maps(spec, self.network)
 
     def _resolve_device(self, device: str) -> str:

@@ -10,12 +10,13 @@ from visual_tracker.images import Image
 from visual_tracker.models.engines import choice
 from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.geometry import Geometry
-from visual_tracker.models.shared_matchers import MatcherSpec, is_exported, shared_matcher
+from visual_tracker.models.shared_matchers import is_exported, shared_matcher
 from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import Parameters
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import (
+    matcher_spec,
     missing_engine,
     missing_libraries,
     resolve_device,
@@ -74,17 +75,7 @@ class SiameseTracker(Tracker):
         chosen = self.parameters
         path = weights_path(self.kind, chosen.network, chosen.weights)
         assert path is not None  # or unavailable_reason would have said so
-        return shared_matcher(
-            MatcherSpec(
-                self.kind,
-                chosen.network,
-                path,
-                self.device,
-                chosen.engine,
-                chosen.precision,
-                chosen.threads,
-            )
-        )
+        return shared_matcher(matcher_spec(self.kind, chosen, path, self.device))
 
     def _start(self, image: Image, box: Box) -> Any:
         """Remember size and padding, and return the first frame's template."""

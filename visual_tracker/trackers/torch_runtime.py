@@ -8,6 +8,7 @@ from pathlib import Path
 
 from visual_tracker.models.cuda import has_cuda_driver
 from visual_tracker.models.engines import choice
+from visual_tracker.models.shared_matchers import MatcherSpec
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
@@ -68,6 +69,19 @@ def missing_engine(engine: str) -> str | None:
     if missing is None:
         return None
     return f"install {missing} (pip install 'visual_tracker[{choice.extra_of(engine)}]')"
+
+
+def matcher_spec(kind: str, chosen: EngineParameters, weights: Path, device: str) -> MatcherSpec:
+    """What says how a network of a kind is run, of a tracker's parameters."""
+    return MatcherSpec(
+        kind,
+        chosen.network,
+        weights,
+        device,
+        chosen.engine,
+        chosen.precision,
+        chosen.threads,
+    )
 
 
 def weights_path(kind: str, network: str, weights: str) -> Path | None:

@@ -136,8 +136,7 @@ class LoadClient(Node):
         self.latencies.append((now - stamp) / 1e6)
         self.newest = message.header.stamp
         if self._timed:
-            receipt = Arrival(info["source_timestamp"], info["received_timestamp"], now)
-            self.stages.add_receipt(stamp, receipt)
+            self.stages.add_receipt(stamp, Arrival.of(info, now))
 
     def _on_times(self, message: DiagnosticArray) -> None:
         stamp = stamp_to_nanoseconds(message.header.stamp)
