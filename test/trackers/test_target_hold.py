@@ -33,23 +33,22 @@ def lost(rules: HoldRules = RULES) -> TargetHold:
     """A hold on a target that was at HOME and has just been given up."""
     hold = TargetHold(HOME)
     for _ in range(rules.patience + 1):
-        assert hold.update(seen(FAR, 0.1), rules)[0] is TrackState.LOST
+        assert hold.update(seen(FAR, 0.1), rules) is TrackState.LOST
     assert hold.is_lost
     return hold
 
 
-def test_a_doubt_shows_the_best_proposal_and_a_loss_the_box_held_last() -> None:
+def test_a_doubt_that_lasts_is_a_loss_and_what_was_held_last_is_remembered() -> None:
     hold = TargetHold(Box(1, 1, 1, 1))
-    assert hold.update(seen(HOME, 0.5), RULES) == (TrackState.TRACKING, HOME)
+    assert hold.update(seen(HOME, 0.5), RULES) is TrackState.TRACKING
     for _ in range(RULES.patience):
-        assert hold.update(seen(NEAR, 0.49), RULES) == (TrackState.LOST, NEAR)
+        assert hold.update(seen(NEAR, 0.49), RULES) is TrackState.LOST
         assert not hold.is_lost
-        assert hold.origin(NEAR) is NEAR
         assert hold.search_steps == 0
     for step in (1, 2, 3):
-        assert hold.update(seen(FAR, 0.49), RULES) == (TrackState.LOST, HOME)
+        assert hold.update(seen(FAR, 0.49), RULES) is TrackState.LOST
         assert hold.search_steps == step
-        assert hold.origin(FAR) is HOME
+        assert hold.held_box is HOME
 
 
 def test_a_doubt_that_ends_leaves_nothing_behind() -> None:
@@ -57,15 +56,15 @@ def test_a_doubt_that_ends_leaves_nothing_behind() -> None:
     for _ in range(3):
         for _ in range(RULES.patience):
             hold.update(seen(NEAR, 0.1), RULES)
-        assert hold.update(seen(NEAR, 0.5), RULES) == (TrackState.TRACKING, NEAR)
+        assert hold.update(seen(NEAR, 0.5), RULES) is TrackState.TRACKING
     assert not hold.is_lost
 
 
 def test_a_short_term_hold_is_never_given_up() -> None:
     hold = TargetHold(HOME)
     for _ in range(10):
-        shown = hold.update(seen(FAR, 0.1), RULES._replace(long_term=False))
-        assert shown == (TrackState.LOST, FAR)
+        state = hold.update(seen(FAR, 0.1), RULES._replace(long_term=False))
+        assert state is TrackState.LOST
     assert not hold.is_lost
 
 
@@ -92,34 +91,55 @@ def test_the_likeness_is_asked_only_of_a_confident_proposal_after_a_loss() -> No
     ],
 )
 def test_what_is_found(box: Box, confidence: float, likeness: Likeness, found: bool) -> None:
-    state, shown = lost().update(seen(box, confidence, likeness), RULES)
+    hold = lost()
+    assert hold.is_found(seen(box, confidence, likeness), RULES) == found
+    # to ask changes nothing
+    assert hold.is_lost
+    assert hold.held_box is HOME
+    state = hold.update(seen(box, confidence, likeness), RULES)
     assert (state is TrackState.TRACKING) == found
-    # what a held target would be is shown, found or not
-    assert shown is box
+    assert hold.held_box is (box if found else HOME)
+
+
+@pytest.mark.parametrize(
+    ("near", "wide", "likeness", "preferred"),
+    [
+        (0.1, 0.8, ALIKE, True),
+        (0.1, 0.51, ALIKE, True),
+        (0.1, 0.5, ALIKE, False),  # it would not even be held
+        (0.6, 0.59, ALIKE, False),
+        (0.6, 0.61, Likeness(0.0, 0.0), True),  # shown, not found
+        (0.85, 0.82, ALIKE, True),
+        (0.85, 0.82, Likeness(0.0, 0.0), False),
+    ],
+)
+def test_what_is_seen_elsewhere_is_shown_if_it_is_likelier_or_found(
+    near: float, wide: float, likeness: Likeness, preferred: bool
+) -> None:
+    there = seen(FAR, wide, likeness)
+    assert lost().prefers(there, seen(NEAR, near), RULES) == preferred
 
 
 def test_without_re_identification_place_and_looks_do_not_count() -> None:
     rules = RULES._replace(reidentify=False)
     unlike = Likeness(-1.0, -1.0)
-    assert lost().update(seen(NEAR, 0.79, unlike), rules)[0] is TrackState.LOST
-    assert lost().update(seen(FAR, 0.8, unlike), rules)[0] is TrackState.TRACKING
+    assert lost().update(seen(NEAR, 0.79, unlike), rules) is TrackState.LOST
+    assert lost().update(seen(FAR, 0.8, unlike), rules) is TrackState.TRACKING
 
 
-def test_a_candidate_is_looked_at_where_it_is_until_it_is_confirmed_or_gone() -> None:
+def test_a_candidate_is_confirmed_in_frames_in_a_row() -> None:
     rules = RULES._replace(confirm_frames=2)
     hold = lost(rules)
-    assert hold.update(seen(FAR, 0.9), rules) == (TrackState.LOST, FAR)
+    assert hold.update(seen(FAR, 0.9), rules) is TrackState.LOST
     assert hold.is_lost
-    assert hold.search_steps == 0
-    assert hold.origin(HOME) is FAR
-    assert hold.update(seen(HOME, 0.1), rules) == (TrackState.LOST, HOME)
-    # the search goes on where it was, and the count begins anew
+    assert hold.update(seen(HOME, 0.1), rules) is TrackState.LOST
+    # the search has gone on, and the count begins anew
     assert hold.search_steps == 3
-    assert hold.origin(FAR) is HOME
-    assert hold.update(seen(FAR, 0.9), rules)[0] is TrackState.LOST
-    assert hold.update(seen(FAR, 0.9), rules) == (TrackState.TRACKING, FAR)
+    assert hold.update(seen(FAR, 0.9), rules) is TrackState.LOST
+    assert hold.update(seen(FAR, 0.9), rules) is TrackState.TRACKING
     assert not hold.is_lost
     assert hold.search_steps == 0
+    assert hold.held_box is FAR
 
 
 def test_thresholds_given_go_before_the_own_ones_and_found_is_not_below_lost() -> None:

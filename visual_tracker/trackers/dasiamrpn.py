@@ -24,16 +24,19 @@ elsewhere.
 
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
 `found_threshold`, and then only, as a guard of ours against look-alikes (re-identification), if it
-looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). For
-`patience` frames of doubt (ours) the box follows the best proposal; after that it stays where it
-was held last (`visual_tracker.trackers.target_hold`). Then the window is off, and the search region
-grows each frame around the box held last by `search_growth` network pixels until it covers the
-image (`visual_tracker.trackers.search_plan`); when found, the search is local again.
+looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). While it
+is not, the box follows the best proposal all the same, reported as lost (ours). After `patience`
+frames of that a second region is searched in each frame in which the target is not found nearby:
+without a window, around the box held last, growing each frame by `search_growth` network pixels
+until it covers the image (`visual_tracker.trackers.search_plan`). What is likelier there than
+nearby is shown and followed instead (`visual_tracker.trackers.target_hold`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,12 +107,11 @@ class DaSiamRpnParameters(SiamRpnParameters):
         True, "Confidence is the calibrated probability, where there is one for the weights."
     )
     long_term: bool = parameter(
-        True, "Search a growing region while lost; false follows the best proposal all the same."
+        True, "Search a growing region, too, while lost; false only follows the best proposal."
     )
     patience: int = parameter(
         5,
-        "Frames in a row below lost_threshold through which the box follows the best proposal, "
-        "before it goes back to the last confident one and the search grows.",
+        "Frames in a row below lost_threshold after which a growing region is searched, too.",
         minimum=0,
         maximum=10000,
     )
@@ -242,6 +244,20 @@ class Choice(NamedTuple):
     filtered: Filtered | None
 
 
+class _View(NamedTuple):
+    """What the search of a crop brought.
+
+    Attributes:
+        frame: the crop.
+        choice: among its proposals.
+        sighting: of what was chosen.
+    """
+
+    frame: CropFrame
+    choice: Choice
+    sighting: Sighting
+
+
 class DaSiamRpnTracker(SiamRpnTracker):
     """DaSiamRPN."""
 
@@ -302,25 +318,42 @@ class DaSiamRpnTracker(SiamRpnTracker):
         )
 
     def _steps(self, image: Image, last: Track) -> Steps:
-        origin = self._hold.origin(last.box)
-        frame = self._frame(image, origin, self._hold.search_steps)
+        seen = yield from self._view(image, self._local_frame(last.box), last.box)
+        rules, region = self._hold_rules(), seen.frame.region
+        if self._hold.is_lost and not self._hold.is_found(seen.sighting, rules):
+            wide = yield from self._wide_view(image)
+            region = wide.frame.region
+            if self._hold.prefers(wide.sighting, seen.sighting, rules):
+                seen = wide
+        state = self._hold.update(seen.sighting, rules)
+        box, confidence = seen.sighting.box, seen.sighting.confidence
+        if state is TrackState.TRACKING and confidence > self.parameters.learn_threshold:
+            self._learn(seen.choice, image, box, confidence)
+        return Track(box, confidence, state, region)
+
+    def _view(
+        self, image: Image, frame: CropFrame, origin: Box, wide: bool = False
+    ) -> Generator[Question, Response, _View]:
+        """Search a crop for what the target's box may be, `origin` being the last one."""
         response = yield self._question(image, frame)
-        choice = self._look(response, frame, origin, self._hold.is_lost)
+        choice = self._look(response, frame, origin, wide)
         evidence = self.evidence(choice)
         confidence = self._confidence(choice, evidence)
         box = self._updated(
             frame, choice.ranked, choice.chosen, origin, size_of(image), trust=confidence
         )
-        sighting = Sighting(box, confidence, lambda: self._likeness(choice, evidence))
-        state, shown = self._hold.update(sighting, self._hold_rules())
-        if state is TrackState.TRACKING and confidence > self.parameters.learn_threshold:
-            self._learn(choice, image, box, confidence)
-        return Track(shown, confidence, state, frame.region)
+        likeness = cache(lambda: self._likeness(choice, evidence))
+        sighting = Sighting(box, confidence, likeness)
+        return _View(frame, choice, sighting)
 
-    def _frame(self, image: Image, box: Box, steps: int) -> CropFrame:
-        """What to search: around a box, or the region around it after so many steps of growth."""
-        if not steps:
-            return self._local_frame(box)
+    def _wide_view(self, image: Image) -> Generator[Question, Response, _View]:
+        """Search the region that grows around the box held last."""
+        held = self._hold.held_box
+        frame = self._wide_frame(image, held, self._hold.search_steps)
+        return (yield from self._view(image, frame, held, wide=True))
+
+    def _wide_frame(self, image: Image, box: Box, steps: int) -> CropFrame:
+        """The region around a box after so many steps of growth, or a part of it."""
         return lost_frame(
             box.center,
             self._pixel(box),
@@ -333,8 +366,11 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Which proposal it is -----------------------------------------------------------------------
 
-    def _look(self, response: Response, frame: CropFrame, box: Box, is_lost: bool) -> Choice:
-        """Ask the target model about the network's answer, too, and choose."""
+    def _look(self, response: Response, frame: CropFrame, box: Box, wide: bool) -> Choice:
+        """Ask the target model about the network's answer, too, and choose.
+
+        A window weighs the places around the crop's centre more, but in a wide search.
+        """
         proposals = decode_response(response, self.geometry)
         proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
         filtered = self._filter(response, proposals)
@@ -342,7 +378,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         if filtered is not None:
             weight = self.parameters.model_weight
             scores = (scores + weight * np.maximum(filtered.values, 0)) / (1 + weight)
-        window = 0.0 if is_lost else self.parameters.window_influence
+        window = 0.0 if wide else self.parameters.window_influence
         ranked = self._rank(response, proposals, scores, frame, box, window)
         chosen, distractors = self._choose(ranked)
         return Choice(ranked, chosen, distractors, filtered)

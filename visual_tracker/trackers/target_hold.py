@@ -2,8 +2,9 @@
 
 Zhu et al., "Distractor-aware Siamese Networks for Visual Object Tracking", ECCV 2018, section 3.4:
 the target is lost below one threshold of confidence and found again above another. Ours: a target
-that is hard to recognise for some frames is not gone, so that the box follows the best proposal for
-a while; a candidate found must look like the target, and where it was lost less confidence does.
+that is hard to recognise is not always gone, so that the box follows the best proposal on, and
+after some frames of it the growing region is searched besides; a candidate found must look like the
+target, and where it was held last less confidence does.
 """
 
 from __future__ import annotations
@@ -67,48 +68,26 @@ class TargetHold:
 
     @property
     def search_steps(self) -> int:
-        """How often the search region has grown: 0 where the target is expected nearby."""
-        return 0 if self._candidate is not None else self._frames_lost
+        """How often the region searched for a lost target has grown."""
+        return self._frames_lost
 
-    def origin(self, last: Box) -> Box:
-        """The box that the next search starts from, and whose size is compared with.
+    @property
+    def held_box(self) -> Box:
+        """The box held last, around which that region grows."""
+        return self._held_box
 
-        Args:
-            last: the box shown last.
-        """
-        if self._candidate is not None:
-            return self._candidate
-        return self._held_box if self.is_lost else last
-
-    def update(self, seen: Sighting, rules: HoldRules) -> tuple[TrackState, Box]:
-        """Judge what a frame shows.
-
-        Returns:
-            The state, and the box to show.
-        """
+    def update(self, seen: Sighting, rules: HoldRules) -> TrackState:
+        """Judge what a frame shows; its box is the one to show, held or not."""
         if self._is_target(seen, rules):
             self._take(seen.box)
-            return TrackState.TRACKING, seen.box
-        return TrackState.LOST, self._box_in_doubt(seen, rules)
+            return TrackState.TRACKING
+        self._frames_doubted += 1
+        if rules.long_term and self._frames_doubted > rules.patience:
+            self._frames_lost += 1
+        return TrackState.LOST
 
-    def _take(self, box: Box) -> None:
-        self._held_box = box
-        self._candidate: Box | None = None
-        self._frames_doubted = self._frames_confirmed = self._frames_lost = 0
-
-    def _is_target(self, seen: Sighting, rules: HoldRules) -> bool:
-        """Whether the proposal is the target: held so far, or found again."""
-        if not self.is_lost:
-            return seen.confidence >= rules.thresholds.lost
-        if not self._is_found(seen, rules):
-            self._candidate, self._frames_confirmed = None, 0
-            return False
-        self._candidate = seen.box
-        self._frames_confirmed += 1
-        return self._frames_confirmed >= rules.confirm_frames
-
-    def _is_found(self, seen: Sighting, rules: HoldRules) -> bool:
-        """Whether this frame shows the lost target."""
+    def is_found(self, seen: Sighting, rules: HoldRules) -> bool:
+        """Whether this is the lost target."""
         lost, enough, least = rules.thresholds
         if not rules.reidentify:
             return seen.confidence >= enough
@@ -117,14 +96,25 @@ class TargetHold:
             enough = (lost + enough) / 2
         return seen.confidence >= enough and min(seen.likeness()) >= least
 
-    def _box_in_doubt(self, seen: Sighting, rules: HoldRules) -> Box:
-        """The box of a frame that is reported lost.
+    def prefers(self, wide: Sighting, near: Sighting, rules: HoldRules) -> bool:
+        """Whether what was seen elsewhere is to be shown instead of the best proposal nearby.
 
-        For a while the best proposal, then the last one held; but where the target would be held
-        if it were not lost, it is shown.
+        It is if it is the lost target, and also if it would be held were it not lost, and is
+        likelier to be the target than what is near.
         """
-        self._frames_doubted += 1
-        if not rules.long_term or self._frames_doubted <= rules.patience:
-            return seen.box
-        self._frames_lost += 1
-        return seen.box if seen.confidence >= rules.thresholds.lost else self._held_box
+        likelier = wide.confidence > max(near.confidence, rules.thresholds.lost)
+        return likelier or self.is_found(wide, rules)
+
+    def _take(self, box: Box) -> None:
+        self._held_box = box
+        self._frames_doubted = self._frames_confirmed = self._frames_lost = 0
+
+    def _is_target(self, seen: Sighting, rules: HoldRules) -> bool:
+        """Whether the proposal is the target: held so far, or found again."""
+        if not self.is_lost:
+            return seen.confidence >= rules.thresholds.lost
+        if not self.is_found(seen, rules):
+            self._frames_confirmed = 0
+            return False
+        self._frames_confirmed += 1
+        return self._frames_confirmed >= rules.confirm_frames

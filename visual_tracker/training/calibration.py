@@ -87,7 +87,9 @@ class GuidedTracker(DaSiamRpnTracker):
 
     def ask(self, image: Image, last: Box, frames_lost: int) -> tuple[Choice, Box]:
         """Search an image as `frames_lost` frames after a loss (0: none); what, and where it is."""
-        frame = self._frame(image, last, frames_lost)
+        frame = (
+            self._wide_frame(image, last, frames_lost) if frames_lost else self._local_frame(last)
+        )
         (response,) = respond_to(self.matcher, [self._question(image, frame)])
         choice = self._look(response, frame, last, frames_lost > 0)
         size = (image.shape[1], image.shape[0])
