@@ -224,8 +224,12 @@ def states(scores: list[float], **changes: object) -> str:
 
 
 def test_hysteresis_frame_by_frame() -> None:
-    scores = [0.9, 0.51, 0.49, 0.6, 0.79, 0.81, 0.6, 0.51, 0.3, 0.5, 0.95]
+    scores = [0.9, 0.51, 0.49, 0.6, 0.7, 0.81, 0.6, 0.51, 0.3, 0.5, 0.95]
     assert states(scores) == "ttLLLtttLLt"
+
+
+def test_what_is_seen_badly_for_long_is_found() -> None:
+    assert states([0.9, 0.1, 0.6, 0.6, 0.6, 0.6, 0.6]) == "tLLLLtt"
 
 
 def test_less_confidence_does_where_the_target_was_lost() -> None:

@@ -102,6 +102,35 @@ def test_what_is_found(box: Box, confidence: float, likeness: Likeness, found: b
 
 
 @pytest.mark.parametrize(
+    ("confidences", "found"),
+    [
+        # logits of .6 and .8, above that of .5, are .405 and 1.386
+        ([0.6, 0.6, 0.6], False),
+        ([0.6, 0.6, 0.6, 0.6], True),
+        ([0.7, 0.7], True),  # .847 each
+        ([0.7, 0.45, 0.6], False),  # .847 - .201 + .405
+        ([0.7, 0.45, 0.7], True),
+        ([0.7, 0.6, 0.49], False),  # in doubt now, whatever was before
+        ([0.01, 0.01, 0.01, 0.79], False),  # and what was before is not held against it
+    ],
+)
+def test_the_evidence_of_frames_in_a_row_adds_up(confidences: list[float], found: bool) -> None:
+    hold = lost()
+    *before, last = confidences
+    # what was seen does not count where something else is followed now
+    hold.update(seen(FAR, 0.75), RULES)
+    for step, confidence in enumerate(before):
+        there = Box(200 + 5 * step, 0, 10, 10)
+        if hold.update(seen(there, confidence), RULES) is TrackState.TRACKING:
+            assert found
+            return
+    there = Box(200 + 5 * len(before), 0, 10, 10)
+    assert hold.is_found(seen(there, last), RULES) == found
+    assert not hold.is_found(seen(HOME, 0.55), RULES)
+    assert not hold.is_found(seen(there, last, Likeness(0.0, 0.0)), RULES)
+
+
+@pytest.mark.parametrize(
     ("near", "wide", "likeness", "preferred"),
     [
         (0.1, 0.8, ALIKE, True),

@@ -99,7 +99,8 @@ class DaSiamRpnParameters(SiamRpnParameters):
     )
     found_threshold: float = parameter(
         -1.0,
-        "Found again when the confidence rises above this; negative: as calibrated.",
+        "Found again when the confidence rises above this, or that of frames in a row adds up to "
+        "as much; negative: as calibrated.",
         minimum=-1.0,
         maximum=1.0,
     )

@@ -4,7 +4,9 @@ Zhu et al., "Distractor-aware Siamese Networks for Visual Object Tracking", ECCV
 the target is lost below one threshold of confidence and found again above another. Ours: a target
 that is hard to recognise is not always gone, so that the box follows the best proposal on, and
 after some frames of it the growing region is searched besides; a candidate found must look like the
-target, and where it was held last less confidence does.
+target, and where it was held last less confidence does. Less confidence does also where it lasts:
+the evidence of frames in a row in which the box follows one thing adds up (the sequential
+probability ratio test of Wald, 1945), so that a target which is never seen well is found, too.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import NamedTuple
 
 from visual_tracker.boxes import Box
 from visual_tracker.trackers.base import TrackState
-from visual_tracker.trackers.confidence import Thresholds
+from visual_tracker.trackers.confidence import Thresholds, logit
 from visual_tracker.trackers.likeness import Likeness
 
 
@@ -81,6 +83,8 @@ class TargetHold:
         if self._is_target(seen, rules):
             self._take(seen.box)
             return TrackState.TRACKING
+        self._gathered = max(0.0, self._evidence(seen, rules.thresholds.lost))
+        self._shown_box = seen.box
         self._frames_doubted += 1
         if rules.long_term and self._frames_doubted > rules.patience:
             self._frames_lost += 1
@@ -89,12 +93,14 @@ class TargetHold:
     def is_found(self, seen: Sighting, rules: HoldRules) -> bool:
         """Whether this is the lost target."""
         lost, enough, least = rules.thresholds
-        if not rules.reidentify:
-            return seen.confidence >= enough
-        if seen.box.iou(self._held_box) > 0:
+        if seen.confidence < lost:
+            return False
+        if rules.reidentify and seen.box.iou(self._held_box) > 0:
             # where it was lost, the target is more likely than elsewhere
             enough = (lost + enough) / 2
-        return seen.confidence >= enough and min(seen.likeness()) >= least
+        if seen.confidence < enough and self._evidence(seen, lost) < logit(enough) - logit(lost):
+            return False
+        return not rules.reidentify or min(seen.likeness()) >= least
 
     def prefers(self, wide: Sighting, near: Sighting, rules: HoldRules) -> bool:
         """Whether what was seen elsewhere is to be shown instead of the best proposal nearby.
@@ -105,8 +111,17 @@ class TargetHold:
         likelier = wide.confidence > max(near.confidence, rules.thresholds.lost)
         return likelier or self.is_found(wide, rules)
 
+    def _evidence(self, seen: Sighting, lost: float) -> float:
+        """What this frame and those before it in which the same was shown say, in logits.
+
+        A frame counts by how far its confidence is above the threshold of a loss.
+        """
+        before = self._gathered if seen.box.iou(self._shown_box) > 0 else 0.0
+        return before + logit(seen.confidence) - logit(lost)
+
     def _take(self, box: Box) -> None:
-        self._held_box = box
+        self._held_box = self._shown_box = box
+        self._gathered = 0.0
         self._frames_doubted = self._frames_confirmed = self._frames_lost = 0
 
     def _is_target(self, seen: Sighting, rules: HoldRules) -> bool:
