@@ -41,11 +41,23 @@ def test_weights_are_written_in_half_precision_and_loaded_as_single(tmp_path: Pa
     path = tmp_path / "w.safetensors"
     write_weights(source.state_dict(), path)
     stored = safetensors_torch.load_file(path)
-    assert {value.dtype for value in stored.values()} == {torch.float16}
+    statistics = {name for name in stored if "running" in name}
+    assert statistics
+    for name, value in stored.items():
+        assert value.dtype == (torch.float32 if name in statistics else torch.float16), name
     assert not [name for name in stored if name.endswith("num_batches_tracked")]
     load_weights(target, path)
     assert target.neck.fine.weight.dtype == torch.float32
     assert torch.equal(target.neck.fine.weight, source.neck.fine.weight.half().float())
+
+
+def test_variances_beyond_half_precision_survive(tmp_path: Path) -> None:
+    source, target = LiteSiamFc(8), LiteSiamFc(8)
+    variance = source.neck.norm.running_var
+    variance.copy_(torch.logspace(-8, 8, len(variance)))
+    write_weights(source.state_dict(), tmp_path / "w.safetensors")
+    load_weights(target, tmp_path / "w.safetensors")
+    assert torch.equal(target.neck.norm.running_var, variance)
 
 
 @pytest.mark.parametrize(

@@ -85,14 +85,9 @@ def test_weighted_quantile_by_hand() -> None:
     assert weighted_quantile(values, weights, 0.99) == 3.0
 
 
-def test_kinds_and_origins_count_alike() -> None:
+def test_both_kinds_count_alike() -> None:
     labels = np.array([True, True, True, True, False, False])
-    held_out = np.array([True, False, False, False, True, True])
-    weights = sample_weights(labels, held_out)
-    assert weights.sum() == pytest.approx(6)
-    assert weights[labels].sum() == pytest.approx(3)
-    assert weights[labels & held_out].sum() == pytest.approx(1.5)
-    assert weights[~labels] == pytest.approx([1.5, 1.5])
+    assert sample_weights(labels) == pytest.approx([0.75] * 4 + [1.5] * 2)
 
 
 def test_reliability_by_hand() -> None:

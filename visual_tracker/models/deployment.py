@@ -23,7 +23,7 @@ from torch.nn import functional
 from visual_tracker.models.alexnet import AlexNetSiamRpn
 from visual_tracker.models.efficientnet_lite import MEAN, SCALE, EfficientNetLite0
 from visual_tracker.models.lite import LiteFeatures
-from visual_tracker.models.lite_siamrpn import Branch, LiteSiamRpn
+from visual_tracker.models.lite_siamrpn import Branch, LiteSiamRpn, reached
 from visual_tracker.models.region_maps import maps_of
 from visual_tracker.models.torch_matchers import folded
 
@@ -97,7 +97,7 @@ class _SplitBranch(nn.Module):
     def __init__(self, branch: Branch) -> None:
         super().__init__()
         self.branch = branch
-        self.kernel = branch.kernel
+        self.kernels = branch.kernels
         convolution = branch.search[0]
         assert isinstance(convolution, nn.Conv2d)
         self.window, self.cells = (
@@ -106,7 +106,9 @@ class _SplitBranch(nn.Module):
         )
 
     def forward(self, kernel: Tensor, features: Tensor) -> Tensor:
-        result: Tensor = self.branch.answer(kernel, self.window(features), self.cells(features))
+        features = reached(features)
+        maps = self.branch.answer_maps(kernel, self.window(features), self.cells(features))
+        result: Tensor = self.branch.head(maps[-1])
         return result
 
 

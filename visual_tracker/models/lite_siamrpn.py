@@ -3,10 +3,13 @@
 Two correlations meet in each branch, as in NanoTrack v3, the teacher that it is trained with: by
 depth (SiamRPN++, Li et al., CVPR 2019, section 3.3), in which a window of the template answers as a
 whole, and by cells (Alpha-Refine, Yan et al., CVPR 2021, section 3.2), which says where each cell
-of the template is seen. A deep tower on both reaches over the whole search crop. Unlike the teacher
-it has no pooling over the crop, so that crops of any size get the same answers.
+of the template is seen. A deep tower on both reaches over the whole search crop. The branches have
+the teacher's shapes, so that each of their maps can be compared with its own, but for its pooling
+over the crop, which says next to nothing (docs/experiments.md, 21): so crops of any size get the
+same answers.
 
-One square anchor a cell: the box of a target of any shape is regressed from it.
+One square anchor a cell: the box of a target of any shape is regressed from it, as the logarithms
+of the distances to its four sides.
 """
 
 from __future__ import annotations
@@ -25,16 +28,18 @@ from visual_tracker.models.geometry import LITE_RPN
 from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.siamrpn import Proposals, SiamRpnNetwork, Template
 
-#: cells a side of the template's features
-_CELLS = (LITE_RPN.template_size - 1) // LITE_RPN.stride + 1
+#: cells a side of the template's features that are looked for; the last ones, which lie on the
+#: crop's border, are left out
+_CELLS = (LITE_RPN.template_size - 1) // LITE_RPN.stride
 #: cells a side of the part of them that answers as a whole
-_WINDOW = 5
+_WINDOW = 4
 #: cells a side of the embedding: the window of a cell of the response
 _EMBEDDING = (LITE_RPN.kernel_span - 1) // LITE_RPN.stride + 1
-#: cells at the border of the features that have no cell of the response
-_MARGIN = _EMBEDDING // 2
 
 TOWER_LAYERS = 6
+
+#: place of the activation in a layer of several parts
+_ACTIVATION = 2
 
 
 def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
@@ -62,25 +67,24 @@ class Neck(nn.Module):
         return result
 
 
-class _Tower(nn.Module):
-    """Residual separable 3x3 layers."""
+def _tower_layer(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        DepthwiseConv2d(channels, 3, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU6(),
+        *_pointwise(channels, channels),
+    )
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Sequential(
-                DepthwiseConv2d(channels, 3, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(),
-                *_pointwise(channels, channels),
-            )
-            for _ in range(TOWER_LAYERS)
-        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
-            x = x + layer(x)
-        return x
+def _in_two(layer: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What goes into a layer's activation, and what comes out of the layer."""
+    before = layer[:_ACTIVATION](x)
+    return before, layer[_ACTIVATION:](before)
+
+
+def reached(features: Tensor) -> Tensor:
+    """The cells of search features that kernels of an even side reach: all but the last ones."""
+    return features[:, :, :-1, :-1]
 
 
 class Branch(nn.Module):
@@ -97,29 +101,80 @@ class Branch(nn.Module):
         # the first half is correlated by depth, the second by cells
         self.kernel = _pointwise(channels, 2 * channels)
         self.search = _pointwise(channels, 2 * channels)
-        self.window_norm = nn.BatchNorm2d(channels)
-        self.cell_norm = nn.BatchNorm2d(cells)
         self.cell_mix = nn.Sequential(
-            DepthwiseConv2d(cells, 3, bias=False), nn.BatchNorm2d(cells), nn.ReLU()
+            nn.Conv2d(cells, cells, 2, groups=cells, bias=False),
+            nn.BatchNorm2d(cells),
+            nn.ReLU6(),
+            *_pointwise(cells, cells),
         )
         self.join = _pointwise(channels + cells, channels)
-        self.tower = _Tower(channels)
+        self.tower = nn.ModuleList(_tower_layer(channels) for _ in range(TOWER_LAYERS))
         self.head = nn.Conv2d(channels, outputs, 1)
 
-    def forward(self, kernel: Tensor, features: Tensor) -> Tensor:
-        """Answer to search features (B, C, h, w) with kernels (B or 1, 2 C, 9, 9)."""
-        return self.answer(kernel, *self.search(features).chunk(2, dim=1))
+    def kernels(self, features: Tensor) -> Tensor:
+        """What to look for, (B, 2 C, 8, 8), of template features (B, C, 9, 9)."""
+        result: Tensor = self.kernel(features[:, :, :_CELLS, :_CELLS])
+        return result
 
-    def answer(self, kernel: Tensor, search_window: Tensor, search_cells: Tensor) -> Tensor:
-        """Answer to both halves of what is searched, each (B, C, h, w)."""
+    def forward(self, kernel: Tensor, features: Tensor) -> Tensor:
+        """Answer to search features (B, C, h, w) with kernels (B or 1, 2 C, 8, 8).
+
+        Returns:
+            (B, outputs, h - 2, w - 2).
+        """
+        result: Tensor = self.head(self.maps(kernel, features)[-1])
+        return result
+
+    def maps(self, kernel: Tensor, features: Tensor) -> list[Tensor]:
+        """What a teacher's branch has, too, of arguments as in :meth:`forward`.
+
+        Returns:
+            The kernels; the features that they are looked for in, (B, 2 C, h - 1, w - 1); and then
+            what :meth:`answer_maps` makes of them.
+        """
+        searched = self.search(reached(features))
+        return [kernel, searched, *self.answer_maps(kernel, *searched.chunk(2, dim=1))]
+
+    def answer_maps(
+        self, kernel: Tensor, search_window: Tensor, search_cells: Tensor
+    ) -> list[Tensor]:
+        """The maps (B, ., h - 2, w - 2) from both halves of what is searched to the last layer.
+
+        Returns:
+            Where each cell is seen, that and the windows' answers joined, and what each of the
+            tower's layers makes of it. Where a layer has an activation, what goes into it comes
+            before what the layer makes of it.
+        """
         kernel_window, kernel_cells = kernel.chunk(2, dim=1)
-        padded = functional.pad(search_window, (_WINDOW // 2,) * 4)
+        padded = functional.pad(search_window, (1,) * 4)
         window = depthwise_correlation(padded, center_window(kernel_window, _WINDOW))
-        cells = torch.matmul(kernel_cells.flatten(2).transpose(1, 2), search_cells.flatten(2))
-        cells = cells.unflatten(2, search_cells.shape[2:])
-        joined = torch.cat((self.window_norm(window), self.cell_mix(self.cell_norm(cells))), dim=1)
-        result: Tensor = self.head(self.tower(self.join(joined)))
-        return result[:, :, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        seen = torch.matmul(kernel_cells.flatten(2).transpose(1, 2), search_cells.flatten(2))
+        result = [*_in_two(self.cell_mix, seen.unflatten(2, search_cells.shape[2:]))]
+        result.append(self.join(torch.cat((window, result[-1]), dim=1)))
+        for layer in self.tower:
+            result += _in_two(layer, result[-1])
+        return result
+
+    def norms(self) -> list[nn.Module]:
+        """The norms that end each of :meth:`maps`."""
+        result = [self.kernel[-1], self.search[-1]]
+        result += [self.cell_mix[_ACTIVATION - 1], self.cell_mix[-1], self.join[-1]]
+        for layer in self.tower:
+            result += [layer[_ACTIVATION - 1], layer[-1]]
+        return result
+
+
+def _deltas(sides: Tensor) -> Tensor:
+    """Deltas against the square anchor of boxes given by their sides.
+
+    Args:
+        sides: (B, 4, H, W), logarithms of the distances from the cell's centre to left, top, right
+            and bottom, in halves of the anchor's side.
+    """
+    left, top, right, bottom = sides.exp().unbind(dim=1)
+    shift = (right - left) / 4, (bottom - top) / 4
+    growth = ((left + right) / 2).log(), ((top + bottom) / 2).log()
+    return torch.stack((*shift, *growth), dim=1)
 
 
 class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
@@ -140,16 +195,32 @@ class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
     def kernels(self, features: Tensor) -> Template:
         """Turn phi of template crops into kernels."""
         return Template(
-            self.classification.kernel(features),
-            self.regression.kernel(features),
+            self.classification.kernels(features),
+            self.regression.kernels(features),
             center_window(features, _EMBEDDING),
         )
 
     def answer(self, template: Template, features: Tensor) -> Proposals:
         """Find the templates in features."""
         logits = self.classification(template.classification, features)
-        deltas = self.regression(template.regression, features)
+        sides = self.regression(template.regression, features)
+        return self._proposals(logits, sides, features)
+
+    def explained_answer(
+        self, template: Template, features: Tensor
+    ) -> tuple[Proposals, list[Tensor]]:
+        """Find the templates in features; with the maps of both branches, see `Branch.maps`."""
+        scored = self.classification.maps(template.classification, features)
+        boxed = self.regression.maps(template.regression, features)
+        logits, sides = self.classification.head(scored[-1]), self.regression.head(boxed[-1])
+        return self._proposals(logits, sides, features), scored + boxed
+
+    def _proposals(self, logits: Tensor, sides: Tensor, features: Tensor) -> Proposals:
         anchors = self.geometry.anchors
         return Proposals(
-            logits.unflatten(1, (2, anchors)), deltas.unflatten(1, (4, anchors)), features
+            logits.unflatten(1, (2, anchors)), _deltas(sides).unflatten(1, (4, anchors)), features
         )
+
+    def map_norms(self) -> list[nn.Module]:
+        """The norms that end each of the maps of :meth:`explained_answer`."""
+        return self.classification.norms() + self.regression.norms()

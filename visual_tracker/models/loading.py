@@ -14,6 +14,9 @@ from visual_tracker.models.weights import FOLDER, WeightsError, check_packaged
 #: batch norms count their batches under such a name, which no trained network needs
 _COUNTER = "num_batches_tracked"
 
+#: batch norms keep these of what they have seen
+_STATISTICS = ("running_mean", "running_var")
+
 #: how many names a message lists
 _SHOWN = 3
 
@@ -64,16 +67,23 @@ def put_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
 def write_weights(state: Mapping[str, Tensor], path: Path) -> None:
     """Write a network's tensors as :func:`load_weights` reads them, in half precision.
 
+    Means and variances of batch norms stay as they are: variances have left half precision's range
+    in both directions.
+
     Args:
         state: tensors by name, on any device.
         path: a safetensors file to write.
     """
     tensors = {
-        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        name: (value.half() if _fits_half(name, value) else value).cpu().contiguous()
         for name, value in state.items()
         if not name.endswith(_COUNTER)
     }
     save_file(tensors, path)
+
+
+def _fits_half(name: str, value: Tensor) -> bool:
+    return value.is_floating_point() and not name.endswith(_STATISTICS)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

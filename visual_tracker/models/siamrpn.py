@@ -50,12 +50,14 @@ class PairProposals(NamedTuple):
     Attributes:
         logits, deltas, embedding: as in :class:`Proposals`.
         template_features: phi(z) of the whole template crop, (B, C, h, w).
+        maps: what the network computes on its way, see :meth:`SiamRpnNetwork.explained_answer`.
     """
 
     logits: Tensor
     deltas: Tensor
     embedding: Tensor
     template_features: Tensor
+    maps: list[Tensor]
 
 
 def with_others(templates: Tensor, others: int) -> Tensor:
@@ -88,6 +90,12 @@ class SiamRpnNetwork(nn.Module):
     def answer(self, template: Template, features: Tensor) -> Proposals:
         """Find the templates in features (B of each, or one template)."""
 
+    def explained_answer(
+        self, template: Template, features: Tensor
+    ) -> tuple[Proposals, list[Tensor]]:
+        """Find the templates in features; with maps that a teacher has, too, if it is known any."""
+        return self.answer(template, features), []
+
     def learn(self, image: Tensor) -> Template:
         """Turn template crops into kernels."""
         return self.kernels(self.features(image))
@@ -115,5 +123,6 @@ class SiamRpnNetwork(nn.Module):
         own, searched = self.features(template_image), self.features(search_image)
         given = (own.detach(), searched.detach()) if detached_heads else (own, searched)
         template = Template(*(with_others(part, others) for part in self.kernels(given[0])))
-        answers = self.answer(template, given[1].repeat(others + 1, 1, 1, 1))
-        return PairProposals(answers.logits, answers.deltas, searched, own)
+        repeated = given[1].repeat(others + 1, 1, 1, 1)
+        answers, maps = self.explained_answer(template, repeated)
+        return PairProposals(answers.logits, answers.deltas, searched, own, maps)

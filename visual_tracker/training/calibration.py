@@ -6,8 +6,9 @@ and is put back onto the truth where it has left it, so that its answers are tho
 right and wrong ones, and every one is known to be the target or not. Logistic regression (Platt,
 1999) on them gives the probability; quantiles of it the thresholds.
 
-Videos that the network was trained on flatter its score. They are used all the same, for held-out
-videos are few, but count together no more than the held-out ones.
+All videos count alike, those that the network was trained on, too: held-out ones are too few for
+thresholds that hold (docs/experiments.md, 22), and a network that learns from a teacher without
+labels knows the others no better. Of one that learned by labels, take held-out videos alone.
 """
 
 from __future__ import annotations
@@ -113,13 +114,15 @@ class Case:
     held_out: bool
 
 
-def make_cases(collection: Collection, recipe: Recipe, others: int, seed: int = 0) -> list[Case]:
+def make_cases(
+    collection: Collection, recipe: Recipe, others: int | None = None, seed: int = 0
+) -> list[Case]:
     """Cases of the held-out videos and of some that the network was trained on.
 
     Args:
         collection: the data that the network was trained on.
         recipe: that of its training; says which videos were held out.
-        others: how many of the training videos to take.
+        others: how many of the training videos to take, None for all.
         seed: of what is cut in, of the camera's way, and of what covers the target.
 
     Raises:
@@ -214,7 +217,7 @@ def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
             "calibration needs answers that are the target and answers that are not; "
             "give more videos"
         )
-    importance = sample_weights(labels, np.array([witness.held_out for witness in witnesses]))
+    importance = sample_weights(labels)
     factors, intercept = fit_signs(signs, labels, importance)
     fitted = Calibration(digest(weights), Evidence(*factors), intercept, Thresholds(0.5, 0.5, 0.0))
     found = np.array([fitted.probability(witness.evidence) for witness in witnesses])
@@ -231,14 +234,10 @@ def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
     )
 
 
-def sample_weights(labels: NDArray[np.bool_], held_out: NDArray[np.bool_]) -> FloatArray:
-    """Weights with which both kinds count alike, and of each kind both origins; they sum to n."""
-    weights = np.zeros(len(labels))
-    for kind in (labels, ~labels):
-        origins = [part for part in (kind & held_out, kind & ~held_out) if part.any()]
-        for part in origins:
-            weights[part] = 1 / (len(origins) * part.sum())
-    return weights * len(labels) / weights.sum()
+def sample_weights(labels: NDArray[np.bool_]) -> FloatArray:
+    """Weights with which both kinds count alike; they sum to n."""
+    weights = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
+    return weights * len(labels)
 
 
 def fit_signs(
@@ -369,9 +368,9 @@ def _shares(witnesses: list[Witness], fitted: Calibration) -> str:
 # Clips --------------------------------------------------------------------------------------------
 
 
-def _spread(tracks: list[Track], count: int) -> list[Track]:
-    """`count` of the tracks, spread evenly."""
-    if count >= len(tracks):
+def _spread(tracks: list[Track], count: int | None) -> list[Track]:
+    """`count` of the tracks, spread evenly; all for None."""
+    if count is None or count >= len(tracks):
         return tracks
     return [tracks[index * len(tracks) // count] for index in range(count)]
 

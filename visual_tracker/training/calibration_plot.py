@@ -27,7 +27,7 @@ def draw(witnesses: list[Witness], fitted: Calibration, path: Path) -> None:
         if not mine or labels.all() or not labels.any():
             continue
         said = np.array([fitted.probability(witness.evidence) for witness in mine])
-        weights = sample_weights(labels, np.zeros(len(mine), bool))
+        weights = sample_weights(labels)
         bins = np.array(reliability(said, labels, weights))
         axes.plot(bins[:, 0], bins[:, 1], marker="o", label=f"{title} ({len(mine)} answers)")
     for name, threshold in (("lost", fitted.thresholds.lost), ("found", fitted.thresholds.found)):

@@ -5,6 +5,10 @@ et al., "FitNets", ICLR 2015, for the features; Chen et al., "Learning Efficient
 Models with Knowledge Distillation", NeurIPS 2017, for the boxes. The network has the teacher's
 cells, so that each can be compared with its own. A teacher can be asked about any crop, and knows
 more of the world than our labels: it was trained on a thousand times our data.
+
+The heads may learn map by map, too (`teacher_maps`; FitNets again): the teacher's head then reads
+our features, so that ours is asked for the same function of the same inputs, which holds on new
+pictures where labels of few pictures are learned by heart (docs/experiments.md, 21).
 """
 
 from __future__ import annotations
@@ -17,12 +21,15 @@ from torch.nn import functional
 
 from visual_tracker.models.anchors import anchor_grid
 from visual_tracker.models.geometry import LITE_RPN
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.siamrpn import PairProposals
 from visual_tracker.training.losses import mean_of_chosen
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.teachers.nanotrack import (
     RESPONSE_SIZE,
+    SEARCH_CELLS,
     SEARCH_SIZE,
+    TEMPLATE_CELLS,
     TEMPLATE_SIZE,
     Lesson,
     NanoTrackTeacher,
@@ -30,6 +37,8 @@ from visual_tracker.training.teachers.nanotrack import (
 
 #: weight of the teacher's boxes where it sees no target, against 1 where it is sure
 _LEAST_BOX_WEIGHT = 0.02
+#: added to variances, which may be 0
+_LEAST = 1e-6
 #: the teacher's probability from which a cell counts as one of the target's
 _IS_TARGET = 0.5
 
@@ -79,7 +88,7 @@ class Distillation(nn.Module):
                 too.
         """
         pairs, count = len(batch["box"]), len(proposals.logits)
-        lesson = self._lesson(batch, proposals.embedding.device, count // pairs - 1)
+        lesson = self._lesson(batch, proposals, count // pairs - 1)
         recipe, own = self._recipe, batch["box"][:, 2] > 0
         if self.training:
             self.norm(lesson.features.float())  # follows their mean and variance
@@ -96,15 +105,63 @@ class Distillation(nn.Module):
             + recipe.teacher_boxes * mean_of_chosen(boxes, positive)
             + mean_of_chosen(places, positive)
             + recipe.teacher_others * mean_of_chosen(places, ~positive)
+            + recipe.teacher_maps * self._maps(proposals.maps, lesson.maps)
         )
 
-    def _lesson(self, batch: dict[str, Tensor], device: torch.device, others: int = 0) -> Lesson:
+    def adopt_statistics(self, network: LiteSiamRpn, batch: dict[str, Tensor]) -> None:
+        """Let the norms of a network's heads begin with mean and spread of the teacher's maps.
+
+        Args:
+            network: in training mode; changed in place.
+            batch: as in :meth:`forward`.
+        """
+        with torch.no_grad():
+            proposals = network(batch["template"], batch["search"])
+            self.norm.momentum, kept = 1.0, self.norm.momentum
+            self.norm.train()(self._lesson(batch, proposals).features.float())
+            self.norm.momentum = kept
+            lesson = self._lesson(batch, proposals)
+            for norm, theirs in zip(network.map_norms(), lesson.maps, strict=True):
+                spread, mean = torch.std_mean(theirs.float(), dim=(0, 2, 3))
+                norm.weight.copy_(spread)
+                norm.bias.copy_(mean)
+
+    def _lesson(
+        self, batch: dict[str, Tensor], proposals: PairProposals, others: int = 0
+    ) -> Lesson:
         template, search = (
             batch[name][:, :, 1 : 1 + size, 1 : 1 + size]
             for name, size in (("template", TEMPLATE_SIZE), ("search", SEARCH_SIZE))
         )
-        lesson: Lesson = self._teacher[0].to(device)(template, search, others)
+        read = None
+        if self._recipe.teacher_maps > 0:
+            read = self._as_theirs(proposals)
+        teacher = self._teacher[0].to(proposals.embedding.device)
+        lesson: Lesson = teacher(template, search, others, read)
         return lesson
+
+    def _as_theirs(self, proposals: PairProposals) -> tuple[Tensor, Tensor]:
+        """Our features of template and search crops, in the teacher's cells and units."""
+        mean, spread = self.norm.running_mean, (self.norm.running_var + self.norm.eps).sqrt()
+        template, search = (
+            features.detach()[:, :, :cells, :cells].float() * spread[:, None, None]
+            + mean[:, None, None]
+            for features, cells in (
+                (proposals.template_features, TEMPLATE_CELLS),
+                (proposals.embedding, SEARCH_CELLS),
+            )
+        )
+        return template, search
+
+    def _maps(self, ours: list[Tensor], theirs: list[Tensor]) -> Tensor | float:
+        """Mean squared error of the heads' maps, each in units of the variance of its channels."""
+        if not self._recipe.teacher_maps:
+            return 0.0
+        errors = []
+        for own, given in zip(ours, theirs, strict=True):
+            variance = given.float().var(dim=(0, 2, 3), keepdim=True)
+            errors.append(((own.float() - given.float()).square() / (variance + _LEAST)).mean())
+        return torch.stack(errors).mean()
 
     def _features(self, embedding: Tensor, features: Tensor) -> Tensor:
         """Mean squared error of the features, each channel of unit variance over search crops.

@@ -78,6 +78,12 @@ class Recipe(Parameters):
         2.0, "Softens both responses before they are compared.", minimum=0.1
     )
     teacher_boxes: float = parameter(1.0, "Weight of the teacher's boxes.", minimum=0.0)
+    teacher_maps: float = parameter(
+        0.0, "Weight of having the maps of its heads, which then read our features.", minimum=0.0
+    )
+    fresh_heads: bool = parameter(
+        False, "Heads begin anew; with teacher_maps, with mean and spread of the teacher's maps."
+    )
     teacher_others: float = parameter(
         0.0, "Weight of its probability and response where the template is of another object.",
         minimum=0.0,

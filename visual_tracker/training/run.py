@@ -85,7 +85,7 @@ def prepare(
     """
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
-    _initialize(network, initial)
+    _initialize(network, initial, recipe.fresh_heads)
     task = TASKS[kind](network, recipe)
     sampler, held_out = make_sampler(collection, recipe)
     maker_of = _makers(collection, task, machine, image_budget, exclusions, sampling)
@@ -129,6 +129,10 @@ def _makers(
     return lambda sampler: SampleMaker(sampler, images, *parts)
 
 
+#: parts of a network that make answers of features
+_HEADS = ("classification", "regression")
+
+
 def _report(images: ImageStore) -> None:
     if images.corrupt or images.excluded:
         log.info(
@@ -137,13 +141,15 @@ def _report(images: ImageStore) -> None:
         )  # fmt: skip
 
 
-def _initialize(network: nn.Module, initial: Path | None) -> None:
+def _initialize(network: nn.Module, initial: Path | None, fresh_heads: bool) -> None:
     if initial is not None:
         own = network.state_dict()
         given = {
             name: value.float()
             for name, value in load_file(initial).items()
-            if name in own and own[name].shape == value.shape
+            if name in own
+            and own[name].shape == value.shape
+            and not (fresh_heads and name.partition(".")[0] in _HEADS)
         }
         network.load_state_dict(given, strict=False)
         log.info("%d of %d tensors taken from %s", len(given), len(own), initial)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,11 @@ class Task(ABC):
     def targets(self) -> Targets:
         """What turns boxes into labels."""
 
+    def begin(  # noqa: B027 - there is nothing to do for most
+        self, network: nn.Module, first_batch: Callable[[], dict[str, Tensor]]
+    ) -> None:
+        """Do to the network what has to be done before the first step."""
+
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
         """What the network is called with in training."""
         return batch["template"], batch["search"]
@@ -62,6 +68,8 @@ class SiamRpnTask(Task):
         super().__init__(network, recipe)
         if recipe.teacher and not isinstance(network, LiteSiamRpn):
             raise ParameterError("a teacher needs --network lite; set teacher= to nothing")
+        if recipe.teacher_maps > 0 and not recipe.teacher:
+            raise ParameterError("teacher_maps needs a teacher; set teacher=, or teacher_maps=0")
         if isinstance(network, LiteSiamRpn):
             distillation = Distillation.of(recipe)
             self.extra = distillation or self.extra
@@ -71,6 +79,13 @@ class SiamRpnTask(Task):
         if self.geometry.anchors == 1:
             return EllipseTargets(self.geometry)
         return AnchorTargets(self.geometry, self.recipe)
+
+    def begin(self, network: nn.Module, first_batch: Callable[[], dict[str, Tensor]]) -> None:
+        """Let fresh heads begin where the teacher's maps lie."""
+        if self.recipe.fresh_heads and self.recipe.teacher_maps > 0:
+            assert isinstance(self.extra, Distillation)
+            assert isinstance(network, LiteSiamRpn)
+            self.extra.adopt_statistics(network, first_batch())
 
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
         """Crops, how many other templates a teacher looks for, too, and who shapes the features."""

@@ -181,6 +181,9 @@ class Trainer:
     def run(self, until: int | None = None, quiet: bool = False) -> None:
         """Train from the present step to the recipe's last one, or to `until`."""
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)
+        if self.step == 0:
+            self.network.train()
+            self.task.begin(self.network, lambda: self._to_device(next(self._batches(1))))
         batches = self._batches(last)
         with progress_bar(quiet or self.machine.rank != 0) as progress:
             bar = progress.add_task("", total=self.recipe.steps, completed=self.step)

@@ -25,11 +25,13 @@ SEARCH_SIZE = 255
 STRIDE = 16
 #: cells a side of the response, whose middle is the centre of the search crop
 RESPONSE_SIZE = 15
-#: cells a side of the template's features
-TEMPLATE_CELLS = 8
+#: cells a side of the features of template and search crops
+TEMPLATE_CELLS, SEARCH_CELLS = 8, 16
 
 _CHANNELS = 96
 _TOWER_LAYERS = 6
+#: parts of a layer of the tower, and the place of the activation among them
+_LAYER, _ACTIVATION = 5, 2
 
 
 class _Block(NamedTuple):
@@ -67,12 +69,15 @@ class Lesson(NamedTuple):
         boxes: of each cell, (N, 4, 15, 15): centre x, centre y from the crop's centre, width,
             height; crop pixels.
         template_features: of the template crops, (B, 96, 8, 8).
+        maps: what the head computes on its way, of scores and then of boxes; each as in
+            :meth:`visual_tracker.models.lite_siamrpn.Branch.maps`.
     """
 
     features: Tensor
     logits: Tensor
     boxes: Tensor
     template_features: Tensor
+    maps: list[Tensor]
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int) -> nn.Conv2d:
@@ -143,9 +148,9 @@ class _Correlation(nn.Module):
 
 
 class _Depthwise(_Correlation):
-    def forward(self, template: Tensor, search: Tensor) -> Tensor:
-        kernel = self.conv_kernel(center_window(template, 4))
-        return depthwise_correlation(functional.pad(self.conv_search(search), (1,) * 4), kernel)
+    def forward(self, kernel: Tensor, searched: Tensor) -> Tensor:
+        """Correlate what both convolutions made of template and search features."""
+        return depthwise_correlation(functional.pad(searched, (1,) * 4), center_window(kernel, 4))
 
 
 class _ChannelAttention(nn.Module):
@@ -172,11 +177,10 @@ class _Pixelwise(_Correlation):
             depthwise, nn.BatchNorm2d(cells), nn.ReLU6(), *_pointwise(cells, cells)
         )
 
-    def forward(self, template: Tensor, search: Tensor) -> Tensor:
-        kernels = self.conv_kernel(template).flatten(2).transpose(1, 2)
-        searched = self.conv_search(search)
-        response = torch.matmul(kernels, searched.flatten(2))
-        result: Tensor = self.conv(self.CA_layer(response.unflatten(2, searched.shape[2:])))
+    def seen(self, kernel: Tensor, searched: Tensor) -> Tensor:
+        """Where each cell is seen, of what both convolutions made of template and search."""
+        response = torch.matmul(kernel.flatten(2).transpose(1, 2), searched.flatten(2))
+        result: Tensor = self.CA_layer(response.unflatten(2, searched.shape[2:]))
         return result
 
 
@@ -206,12 +210,42 @@ class _Head(nn.Module):
         self.cls_logits = nn.Sequential(nn.Conv2d(_CHANNELS, 2, 1))
         self.bbox_pred = nn.Sequential(nn.Conv2d(_CHANNELS, 4, 1))
 
-    def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
-        maps = (self.corr_pw_cls(template, search), self.corr_dw_cls(template, search))
-        logits = self.cls_logits(self.cls_tower(self.down_cls(torch.cat(maps, dim=1))))
-        maps = (self.corr_pw_reg(template, search), self.corr_dw_reg(template, search))
-        sides = self.bbox_pred(self.bbox_tower(self.down_reg(torch.cat(maps, dim=1))))
-        return logits, sides.exp()
+    def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Scores (N, 2, 15, 15), distances (N, 4, 15, 15), and all maps, as `Lesson` has them."""
+        scored = _maps(
+            self.corr_dw_cls, self.corr_pw_cls, self.down_cls, self.cls_tower, template, search
+        )
+        boxed = _maps(
+            self.corr_dw_reg, self.corr_pw_reg, self.down_reg, self.bbox_tower, template, search
+        )
+        return self.cls_logits(scored[-1]), self.bbox_pred(boxed[-1]).exp(), scored + boxed
+
+
+def _maps(
+    window: _Depthwise,
+    cells: _Pixelwise,
+    down: nn.Sequential,
+    tower: nn.Sequential,
+    template: Tensor,
+    search: Tensor,
+) -> list[Tensor]:
+    """What a branch computes on its way."""
+    parts = (window, cells)
+    kernels = [part.conv_kernel(template) for part in parts]
+    searched = [part.conv_search(search) for part in parts]
+    seen = cells.seen(kernels[1], searched[1])
+    result = [torch.cat(kernels, dim=1), torch.cat(searched, dim=1), *_in_two(cells.conv, seen)]
+    window_answer = window(kernels[0], searched[0])
+    result.append(down(torch.cat((result[-1], window_answer), dim=1)))
+    for start in range(0, len(tower), _LAYER):
+        result += _in_two(tower[start : start + _LAYER], result[-1])
+    return result
+
+
+def _in_two(layer: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What goes into a layer's activation, and what comes out of the layer."""
+    before = layer[:_ACTIVATION](x)
+    return before, layer[_ACTIVATION:](before)
 
 
 class NanoTrackTeacher(nn.Module):
@@ -241,7 +275,13 @@ class NanoTrackTeacher(nn.Module):
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
-    def forward(self, template: Tensor, search: Tensor, others: int = 0) -> Lesson:
+    def forward(
+        self,
+        template: Tensor,
+        search: Tensor,
+        others: int = 0,
+        given: tuple[Tensor, Tensor] | None = None,
+    ) -> Lesson:
         """Look at pairs.
 
         Args:
@@ -249,11 +289,14 @@ class NanoTrackTeacher(nn.Module):
             search: (B, 3, 255, 255) BGR in 0..255.
             others: how many other templates of the batch to look for, too; see
                 :func:`visual_tracker.models.siamrpn.with_others`.
+            given: features of template (B, 96, 8, 8) and search crops (B, 96, 16, 16) for the head
+                to read instead of its own.
         """
         features, own = self.backbone(search), self.backbone(template)
-        templates = with_others(own, others)
-        logits, sides = self.ban_head(templates, features.repeat(others + 1, 1, 1, 1))
-        return Lesson(features, logits[:, 1] - logits[:, 0], _boxes(sides), own)
+        read = given or (own, features)
+        templates = with_others(read[0], others)
+        logits, sides, maps = self.ban_head(templates, read[1].repeat(others + 1, 1, 1, 1))
+        return Lesson(features, logits[:, 1] - logits[:, 0], _boxes(sides), own, maps)
 
 
 def _boxes(sides: Tensor) -> Tensor:
