@@ -57,7 +57,7 @@ _SHORTEST = 12
 #: of the frames in which the tracker is on the target, the share that may be reported lost
 FALSE_LOST = 0.02
 #: of the frames that do not show it, the share in which something may be found
-FALSE_FOUND = 0.025
+FALSE_FOUND = 0.01
 #: share of the target's answers that may look too little like it to be found again; small, for a
 #: target grows less like its first template in a long video than in these short ones
 _UNLIKE = 0.001
