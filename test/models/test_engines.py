@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +13,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from test.models.engines import ENGINES, TOLERANCE  # noqa: E402
 from visual_tracker.benchmarks.speed import Scene  # noqa: E402
 from visual_tracker.models import torch_matchers  # noqa: E402
 from visual_tracker.models.alexnet import AlexNetSiamRpn  # noqa: E402
-from visual_tracker.models.engines import onnxruntime, openvino  # noqa: E402
+from visual_tracker.models.engines import openvino  # noqa: E402
 from visual_tracker.models.engines.base import EngineError  # noqa: E402
 from visual_tracker.models.exports import ExportError, export_onnx  # noqa: E402
 from visual_tracker.models.geometry import GeometryError  # noqa: E402
@@ -34,21 +34,6 @@ from visual_tracker.models.torch_matchers import (  # noqa: E402
 )
 from visual_tracker.models.weights import packaged_weights  # noqa: E402
 
-#: largest difference from eager torch in fp32, as a share of the largest value; stated in
-#: docs/performance.md
-#: eager torch rounds after every operation, where engines keep sums of several
-TOLERANCE = {"fp32": 1e-4, "bf16": 0.05, "eager bf16": 0.1}
-
-ENGINES = [
-    pytest.param(
-        engine,
-        id=engine.NAME,
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec(engine.NAME) is None, reason=f"needs {engine.NAME}"
-        ),
-    )
-    for engine in (openvino, onnxruntime)
-]
 PACKAGED = packaged_weights("siamrpn", "lite")
 
 

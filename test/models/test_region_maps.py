@@ -13,28 +13,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from test.models.engines import ENGINES, TOLERANCE  # noqa: E402
 from visual_tracker.models import shared_maps  # noqa: E402
 from visual_tracker.models.adnet import LiteAdnet, VggAdnet  # noqa: E402
-from visual_tracker.models.engines import onnxruntime, openvino  # noqa: E402
 from visual_tracker.models.engines.base import EngineError  # noqa: E402
 from visual_tracker.models.exports import export_maps  # noqa: E402
 from visual_tracker.models.mdnet import MdNet  # noqa: E402
 from visual_tracker.models.region_maps import GraphMaps, TorchMaps  # noqa: E402
 from visual_tracker.models.shared_matchers import MatcherSpec  # noqa: E402
-
-#: as for the Siamese networks (docs/performance.md)
-TOLERANCE = {"fp32": 1e-4, "bf16": 0.05}
-
-ENGINES = [
-    pytest.param(
-        engine,
-        id=engine.NAME,
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec(engine.NAME) is None, reason=f"needs {engine.NAME}"
-        ),
-    )
-    for engine in (openvino, onnxruntime)
-]
 
 MAKERS = [
     pytest.param(LiteAdnet, id="adnet-lite"),

@@ -36,10 +36,7 @@ _WINDOW = 4
 #: cells a side of the embedding: the window of a cell of the response
 _EMBEDDING = (LITE_RPN.kernel_span - 1) // LITE_RPN.stride + 1
 
-TOWER_LAYERS = 6
-
-#: place of the activation in a layer of several parts
-_ACTIVATION = 2
+_TOWER_LAYERS = 6
 
 
 def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
@@ -76,10 +73,11 @@ def _tower_layer(channels: int) -> nn.Sequential:
     )
 
 
-def _in_two(layer: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What goes into a layer's activation, and what comes out of the layer."""
-    before = layer[:_ACTIVATION](x)
-    return before, layer[_ACTIVATION:](before)
+def in_two(layer: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What goes into the activation of a layer, its third part, and what comes out of the layer."""
+    depthwise, depthwise_norm, activation, pointwise, pointwise_norm = layer
+    before = depthwise_norm(depthwise(x))
+    return before, pointwise_norm(pointwise(activation(before)))
 
 
 def reached(features: Tensor) -> Tensor:
@@ -108,7 +106,7 @@ class Branch(nn.Module):
             *_pointwise(cells, cells),
         )
         self.join = _pointwise(channels + cells, channels)
-        self.tower = nn.ModuleList(_tower_layer(channels) for _ in range(TOWER_LAYERS))
+        self.tower = nn.ModuleList(_tower_layer(channels) for _ in range(_TOWER_LAYERS))
         self.head = nn.Conv2d(channels, outputs, 1)
 
     def kernels(self, features: Tensor) -> Tensor:
@@ -149,19 +147,15 @@ class Branch(nn.Module):
         padded = functional.pad(search_window, (1,) * 4)
         window = depthwise_correlation(padded, center_window(kernel_window, _WINDOW))
         seen = torch.matmul(kernel_cells.flatten(2).transpose(1, 2), search_cells.flatten(2))
-        result = [*_in_two(self.cell_mix, seen.unflatten(2, search_cells.shape[2:]))]
+        result = [*in_two(self.cell_mix, seen.unflatten(2, search_cells.shape[2:]))]
         result.append(self.join(torch.cat((window, result[-1]), dim=1)))
         for layer in self.tower:
-            result += _in_two(layer, result[-1])
+            result += in_two(layer, result[-1])
         return result
 
-    def norms(self) -> list[nn.Module]:
-        """The norms that end each of :meth:`maps`."""
-        result = [self.kernel[-1], self.search[-1]]
-        result += [self.cell_mix[_ACTIVATION - 1], self.cell_mix[-1], self.join[-1]]
-        for layer in self.tower:
-            result += [layer[_ACTIVATION - 1], layer[-1]]
-        return result
+    def norms(self) -> list[nn.BatchNorm2d]:
+        """The norms that end each of :meth:`maps`: all there are, declared in the maps' order."""
+        return [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def _deltas(sides: Tensor) -> Tensor:
@@ -221,6 +215,6 @@ class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
             logits.unflatten(1, (2, anchors)), _deltas(sides).unflatten(1, (4, anchors)), features
         )
 
-    def map_norms(self) -> list[nn.Module]:
+    def map_norms(self) -> list[nn.BatchNorm2d]:
         """The norms that end each of the maps of :meth:`explained_answer`."""
         return self.classification.norms() + self.regression.norms()

@@ -245,7 +245,7 @@ class Choice(NamedTuple):
     filtered: Filtered | None
 
 
-class _View(NamedTuple):
+class _Search(NamedTuple):
     """What the search of a crop brought.
 
     Attributes:
@@ -319,10 +319,10 @@ class DaSiamRpnTracker(SiamRpnTracker):
         )
 
     def _steps(self, image: Image, last: Track) -> Steps:
-        seen = yield from self._view(image, self._local_frame(last.box), last.box)
+        seen = yield from self._search(image, self._local_frame(last.box), last.box)
         rules, region = self._hold_rules(), seen.frame.region
         if self._hold.is_lost and not self._hold.is_found(seen.sighting, rules):
-            wide = yield from self._wide_view(image)
+            wide = yield from self._wide_search(image)
             region = wide.frame.region
             if self._hold.prefers(wide.sighting, seen.sighting, rules):
                 seen = wide
@@ -332,9 +332,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
             self._learn(seen.choice, image, box, confidence)
         return Track(box, confidence, state, region)
 
-    def _view(
+    def _search(
         self, image: Image, frame: CropFrame, origin: Box, wide: bool = False
-    ) -> Generator[Question, Response, _View]:
+    ) -> Generator[Question, Response, _Search]:
         """Search a crop for what the target's box may be, `origin` being the last one."""
         response = yield self._question(image, frame)
         choice = self._look(response, frame, origin, wide)
@@ -345,13 +345,13 @@ class DaSiamRpnTracker(SiamRpnTracker):
         )
         likeness = cache(lambda: self._likeness(choice, evidence))
         sighting = Sighting(box, confidence, likeness)
-        return _View(frame, choice, sighting)
+        return _Search(frame, choice, sighting)
 
-    def _wide_view(self, image: Image) -> Generator[Question, Response, _View]:
+    def _wide_search(self, image: Image) -> Generator[Question, Response, _Search]:
         """Search the region that grows around the box held last."""
         held = self._hold.held_box
         frame = self._wide_frame(image, held, self._hold.search_steps)
-        return (yield from self._view(image, frame, held, wide=True))
+        return (yield from self._search(image, frame, held, wide=True))
 
     def _wide_frame(self, image: Image, box: Box, steps: int) -> CropFrame:
         """The region around a box after so many steps of growth, or a part of it."""

@@ -53,11 +53,10 @@ class Sighting(NamedTuple):
 
 
 class TargetHold:
-    """What was held last, what may be it again, and since when it is not held.
+    """What was held last, since when it is not held, and what speaks for what is shown instead.
 
     Args:
         box: of the target in its first frame.
-
     """
 
     def __init__(self, box: Box) -> None:
@@ -98,7 +97,8 @@ class TargetHold:
         if rules.reidentify and seen.box.iou(self._held_box) > 0:
             # where it was lost, the target is more likely than elsewhere
             enough = (lost + enough) / 2
-        if seen.confidence < enough and self._evidence(seen, lost) < logit(enough) - logit(lost):
+        # what was before never speaks against it, so enough confidence does alone
+        if self._evidence(seen, lost) < logit(enough) - logit(lost):
             return False
         return not rules.reidentify or min(seen.likeness()) >= least
 

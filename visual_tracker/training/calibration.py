@@ -26,7 +26,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.evaluation import longterm_cases, occlusions
 from visual_tracker.evaluation.datasets.videos import sequence_of
 from visual_tracker.evaluation.sequences import FileFrames, Sequence
-from visual_tracker.images import Image
+from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import respond_to
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds, digest
@@ -93,8 +93,7 @@ class GuidedTracker(DaSiamRpnTracker):
         )
         (response,) = respond_to(self.matcher, [self._question(image, frame)])
         choice = self._look(response, frame, last, frames_lost > 0)
-        size = (image.shape[1], image.shape[0])
-        return choice, self._updated(frame, choice.ranked, choice.chosen, last, size)
+        return choice, self._updated(frame, choice.ranked, choice.chosen, last, size_of(image))
 
     def learn(self, choice: Choice, image: Image, box: Box) -> None:
         """Learn from an answer that is the target, as one that is sure of it."""

@@ -117,9 +117,11 @@ class Distillation(nn.Module):
         """
         with torch.no_grad():
             proposals = network(batch["template"], batch["search"])
-            self.norm.momentum, kept = 1.0, self.norm.momentum
-            self.norm.train()(self._lesson(batch, proposals).features.float())
-            self.norm.momentum = kept
+            # the teacher can read our features only once its own are known
+            features = self._lesson(batch, proposals).features.float()
+            variance, mean = torch.var_mean(features, dim=(0, 2, 3))
+            self.norm.running_mean.copy_(mean)
+            self.norm.running_var.copy_(variance)
             lesson = self._lesson(batch, proposals)
             for norm, theirs in zip(network.map_norms(), lesson.maps, strict=True):
                 spread, mean = torch.std_mean(theirs.float(), dim=(0, 2, 3))

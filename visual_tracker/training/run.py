@@ -34,6 +34,9 @@ SAMPLING = ("auto", "device", "workers")
 #: the averaged weights of a finished run
 WEIGHTS = "weights.safetensors"
 
+#: parts of `lite` that make answers of features
+_HEADS = ("classification", "regression")
+
 
 def read_collections(folders: Sequence[Path], exclusions: Exclusions | None = None) -> Collection:
     """Read and join data folders, leave evaluation sequences out, and report what was skipped.
@@ -127,10 +130,6 @@ def _makers(
     images.preload(collection.paths())
     _report(images)
     return lambda sampler: SampleMaker(sampler, images, *parts)
-
-
-#: parts of a network that make answers of features
-_HEADS = ("classification", "regression")
 
 
 def _report(images: ImageStore) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from visual_tracker.models.correlation import center_window, depthwise_correlation
+from visual_tracker.models.lite_siamrpn import in_two
 from visual_tracker.models.siamrpn import with_others
 from visual_tracker.models.weights import WeightsError
 
@@ -30,8 +31,8 @@ TEMPLATE_CELLS, SEARCH_CELLS = 8, 16
 
 _CHANNELS = 96
 _TOWER_LAYERS = 6
-#: parts of a layer of the tower, and the place of the activation among them
-_LAYER, _ACTIVATION = 5, 2
+#: parts of a layer of the tower
+_LAYER = 5
 
 
 class _Block(NamedTuple):
@@ -234,18 +235,12 @@ def _maps(
     kernels = [part.conv_kernel(template) for part in parts]
     searched = [part.conv_search(search) for part in parts]
     seen = cells.seen(kernels[1], searched[1])
-    result = [torch.cat(kernels, dim=1), torch.cat(searched, dim=1), *_in_two(cells.conv, seen)]
+    result = [torch.cat(kernels, dim=1), torch.cat(searched, dim=1), *in_two(cells.conv, seen)]
     window_answer = window(kernels[0], searched[0])
     result.append(down(torch.cat((result[-1], window_answer), dim=1)))
     for start in range(0, len(tower), _LAYER):
-        result += _in_two(tower[start : start + _LAYER], result[-1])
+        result += in_two(tower[start : start + _LAYER], result[-1])
     return result
-
-
-def _in_two(layer: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What goes into a layer's activation, and what comes out of the layer."""
-    before = layer[:_ACTIVATION](x)
-    return before, layer[_ACTIVATION:](before)
 
 
 class NanoTrackTeacher(nn.Module):
