@@ -181,7 +181,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
         maximum=1.0,
     )
     template_rate: float = parameter(
-        0.6, "Weight of a new template among the later ones.", minimum=0.0, maximum=1.0
+        0.2, "Weight of a new template among the later ones.", minimum=0.0, maximum=1.0
     )
     template_threshold: float = parameter(
         0.8, "Confidence above which the template is updated.", minimum=0.0, maximum=1.0
