@@ -49,8 +49,7 @@ def precisions(engine: ModuleType) -> list[str]:
 def assert_close(found: np.ndarray, expected: np.ndarray, precision: str) -> None:
     assert found.shape == expected.shape
     assert found.dtype == np.float32
-    limit = TOLERANCE[precision] * np.abs(expected).max()
-    assert np.abs(found - expected).max() <= limit
+    assert TOLERANCE[precision].admits(found, expected)
 
 
 @pytest.fixture(scope="module")
