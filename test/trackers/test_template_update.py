@@ -91,6 +91,19 @@ def test_the_template_is_updated_every_nth_frame_that_is_sure_enough() -> None:
     assert unsure._template is start
 
 
+def test_what_was_seen_just_before_a_loss_is_not_learned() -> None:
+    tracker = started(template_share=0.5, learn_delay=2)
+    first = tracker._template
+    for _ in range(2):
+        assert tracker.track(look(0.1)).state is TrackState.TRACKING
+    assert tracker.track(np.full_like(look(0.0), 90)).state is TrackState.LOST
+    for _ in range(2):
+        assert tracker.track(look(0.1)).state is TrackState.TRACKING
+    assert tracker._template is first
+    tracker.track(look(0.1))
+    assert not np.array_equal(tracker._template, first)
+
+
 def test_a_new_target_starts_with_its_own_template() -> None:
     tracker = started(template_share=0.5)
     tracker.track(look(0.1))

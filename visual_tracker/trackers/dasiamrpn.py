@@ -18,6 +18,10 @@ the box, less what it got wrong in the first frame (`visual_tracker.trackers.box
 Template update (`visual_tracker.trackers.template_update`): the network searches for the first
 template and, by `template_share`, a running mean of later ones.
 
+Delayed lessons (`visual_tracker.trackers.delayed_lessons`, ours): all of this learns from a frame
+only when the target has been held for `learn_delay` frames after it, so that what covers a target
+bit by bit is not learned as the target.
+
 Confidence: the probability that the chosen box is the target, of all signs together, where a
 calibration lies beside the weights (`visual_tracker.trackers.confidence`); the network's own
 elsewhere.
@@ -56,6 +60,7 @@ from visual_tracker.trackers.confidence import (
     load_calibration,
     logit,
 )
+from visual_tracker.trackers.delayed_lessons import DelayedLessons
 from visual_tracker.trackers.distractors import CombinedTemplate, window_of
 from visual_tracker.trackers.first_views import View, first_views
 from visual_tracker.trackers.likeness import Gallery, Likeness
@@ -171,6 +176,13 @@ class DaSiamRpnParameters(SiamRpnParameters):
         maximum=100.0,
         applies=Applies.AT_NEXT_INIT,
     )
+    learn_delay: int = parameter(
+        0,
+        "A frame is learned when the target has been held for so many frames after it; 6 to 12 for "
+        "targets that are often covered.",
+        minimum=0,
+        maximum=1000,
+    )
     learn_every: int = parameter(
         4, "The filter and the recent templates learn every n-th frame.", minimum=1, maximum=1000
     )
@@ -245,6 +257,38 @@ class Choice(NamedTuple):
     filtered: Filtered | None
 
 
+class Thorough(NamedTuple):
+    """What every `learn_every`-th frame teaches besides.
+
+    Attributes:
+        window: embedding where the target is.
+        features: projected, of the crop; None without a target model.
+        box: of the target in the crop, (4,).
+        distractors: (2, n), x and y of their centres in the crop.
+        template: of the frame, None where its confidence is too low for one.
+    """
+
+    window: FloatArray
+    features: FloatArray | None
+    box: FloatArray
+    distractors: FloatArray
+    template: Any | None
+
+
+class Lesson(NamedTuple):
+    """What a frame teaches.
+
+    Attributes:
+        target: embedding of the cell that proposes it.
+        distractors: those of the distractors.
+        thorough: of every `learn_every`-th frame.
+    """
+
+    target: FloatArray
+    distractors: list[FloatArray]
+    thorough: Thorough | None
+
+
 class _Search(NamedTuple):
     """What the search of a crop brought.
 
@@ -283,6 +327,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._gallery = Gallery(embedding)
         self._hold = TargetHold(box)
         self._frames_since_learned = 0
+        self._lessons = DelayedLessons[Lesson]()
         self._learn_first_frame(image, box)
 
     def _learn_first_frame(self, image: Image, box: Box) -> None:
@@ -328,8 +373,10 @@ class DaSiamRpnTracker(SiamRpnTracker):
                 seen = wide
         state = self._hold.update(seen.sighting, rules)
         box, confidence = seen.sighting.box, seen.sighting.confidence
-        if state is TrackState.TRACKING and confidence > self.parameters.learn_threshold:
+        if state is TrackState.TRACKING:
             self._learn(seen.choice, image, box, confidence)
+        else:
+            self._lessons.drop()
         return Track(box, confidence, state, region)
 
     def _search(
@@ -470,29 +517,52 @@ class DaSiamRpnTracker(SiamRpnTracker):
     # Learning -----------------------------------------------------------------------------------
 
     def _learn(self, choice: Choice, image: Image, box: Box, confidence: float) -> None:
+        """Learn from a frame in which the target is held, `learn_delay` frames later."""
+        worthy = confidence > self.parameters.learn_threshold
+        lesson = self._lesson(choice, image, box, confidence) if worthy else None
+        for ready in self._lessons.hold(lesson, self.parameters.learn_delay):
+            self._take_in(ready)
+
+    def _lesson(self, choice: Choice, image: Image, box: Box, confidence: float) -> Lesson:
+        """What a frame teaches; without the image, which is not ours to keep."""
         ranked = choice.ranked
-        if self.parameters.distractor_aware:
-            self._combined.learn(
-                self._embedding(ranked, choice.chosen),
-                [self._embedding(ranked, distractor) for distractor in choice.distractors],
-            )
+        return Lesson(
+            self._embedding(ranked, choice.chosen),
+            [self._embedding(ranked, distractor) for distractor in choice.distractors],
+            self._thorough(choice, image, box, confidence),
+        )
+
+    def _thorough(
+        self, choice: Choice, image: Image, box: Box, confidence: float
+    ) -> Thorough | None:
         self._frames_since_learned += 1
         if self._frames_since_learned < self.parameters.learn_every:
-            return
+            return None
         self._frames_since_learned = 0
-        self._gallery.remember(self._window(choice))
-        if self._model is not None and choice.filtered is not None:
-            boxes = ranked.proposals.boxes
-            centers = boxes[:2, choice.distractors]
-            self._model.learn(choice.filtered.features, boxes[:, choice.chosen], centers)
-        if confidence > self.parameters.template_threshold:
-            self._update_template(image, box)
+        boxes = choice.ranked.proposals.boxes
+        is_sure = confidence > self.parameters.template_threshold
+        return Thorough(
+            self._window(choice),
+            choice.filtered.features if choice.filtered else None,
+            boxes[:, choice.chosen],
+            boxes[:2, choice.distractors],
+            self._template_of(image, box)
+            if is_sure and self.parameters.template_share > 0
+            else None,
+        )
 
-    def _update_template(self, image: Image, box: Box) -> None:
-        share = self.parameters.template_share
-        if share > 0:
-            template = self._template_of(image, box)
-            self._searched.learn(template, self.parameters.template_rate, share)
+    def _take_in(self, lesson: Lesson) -> None:
+        if self.parameters.distractor_aware:
+            self._combined.learn(lesson.target, lesson.distractors)
+        thorough = lesson.thorough
+        if thorough is None:
+            return
+        self._gallery.remember(thorough.window)
+        if self._model is not None and thorough.features is not None:
+            self._model.learn(thorough.features, thorough.box, thorough.distractors)
+        if thorough.template is not None:
+            chosen = self.parameters
+            self._searched.learn(thorough.template, chosen.template_rate, chosen.template_share)
             self._template = self._searched.current
 
     def _embedding(self, ranked: Ranked, proposal: int) -> FloatArray:

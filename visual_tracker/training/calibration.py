@@ -99,6 +99,10 @@ class GuidedTracker(DaSiamRpnTracker):
         """Learn from an answer that is the target, as one that is sure of it."""
         self._learn(choice, image, box, confidence=1.0)
 
+    def forget_what_waits(self) -> None:
+        """Drop the lessons that are not learned yet, as at a loss."""
+        self._lessons.drop()
+
 
 @dataclass(frozen=True)
 class Case:
@@ -187,6 +191,8 @@ def _run(tracker: GuidedTracker, case: Case) -> list[Witness]:
         choice, last, overlap = ask(frame, 0)
         if overlap > _IS_TARGET:
             tracker.learn(choice, sequence.frames[frame], last)
+        else:
+            tracker.forget_what_waits()
         if not sequence.visible[frame]:
             continue
         frames_off = frames_off + 1 if overlap < _IS_NOT else 0
