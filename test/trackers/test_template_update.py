@@ -50,7 +50,7 @@ def started(**changes: Any) -> KnownTracker:
     values = {
         "target_model": False, "box_correction": 0.0, "size_rate": 0.0, "learn_every": 1,
         "lost_threshold": 0.3, "learn_threshold": 0.3, "template_threshold": 0.4,
-        "template_rate": 1.0, **changes,
+        "template_rate": 1.0, "learn_delay": 0, **changes,
     }  # fmt: skip
     tracker = KnownTracker(DaSiamRpnParameters.from_mapping(values), "cpu")
     tracker.init(look(0.0), BOX)
@@ -102,6 +102,17 @@ def test_what_was_seen_just_before_a_loss_is_not_learned() -> None:
     assert tracker._template is first
     tracker.track(look(0.1))
     assert not np.array_equal(tracker._template, first)
+
+
+def test_the_recent_templates_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = started(learn_delay=5, learn_every=2)
+    remembered: list[np.ndarray] = []
+    monkeypatch.setattr(tracker._gallery, "remember", remembered.append)
+    first = tracker._template
+    for _ in range(4):
+        assert tracker.track(look(0.1)).state is TrackState.TRACKING
+    assert len(remembered) == 2
+    assert tracker._template is first
 
 
 def test_a_new_target_starts_with_its_own_template() -> None:

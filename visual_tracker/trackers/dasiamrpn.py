@@ -20,7 +20,8 @@ template and, by `template_share`, a running mean of later ones.
 
 Delayed lessons (`visual_tracker.trackers.delayed_lessons`, ours): all of this learns from a frame
 only when the target has been held for `learn_delay` frames after it, so that what covers a target
-bit by bit is not learned as the target.
+bit by bit is not learned as the target. The recent templates, by which the confidence judges how
+much the target still looks like itself, do not wait.
 
 Confidence: the probability that the chosen box is the target, of all signs together, where a
 calibration lies beside the weights (`visual_tracker.trackers.confidence`); the network's own
@@ -177,9 +178,9 @@ class DaSiamRpnParameters(SiamRpnParameters):
         applies=Applies.AT_NEXT_INIT,
     )
     learn_delay: int = parameter(
-        0,
-        "A frame is learned when the target has been held for so many frames after it; 6 to 12 for "
-        "targets that are often covered.",
+        12,
+        "A frame is learned when the target has been held for so many frames after it; 0: at once, "
+        "for targets that are never covered.",
         minimum=0,
         maximum=1000,
     )
@@ -261,14 +262,12 @@ class Thorough(NamedTuple):
     """What every `learn_every`-th frame teaches besides.
 
     Attributes:
-        window: embedding where the target is.
         features: projected, of the crop; None without a target model.
         box: of the target in the crop, (4,).
         distractors: (2, n), x and y of their centres in the crop.
         template: of the frame, None where its confidence is too low for one.
     """
 
-    window: FloatArray
     features: FloatArray | None
     box: FloatArray
     distractors: FloatArray
@@ -520,6 +519,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
         """Learn from a frame in which the target is held, `learn_delay` frames later."""
         worthy = confidence > self.parameters.learn_threshold
         lesson = self._lesson(choice, image, box, confidence) if worthy else None
+        if lesson is not None and lesson.thorough is not None:
+            # a likeness must not fall because the templates it is taken to are old
+            self._gallery.remember(self._window(choice))
         for ready in self._lessons.hold(lesson, self.parameters.learn_delay):
             self._take_in(ready)
 
@@ -529,26 +531,26 @@ class DaSiamRpnTracker(SiamRpnTracker):
         return Lesson(
             self._embedding(ranked, choice.chosen),
             [self._embedding(ranked, distractor) for distractor in choice.distractors],
-            self._thorough(choice, image, box, confidence),
+            self._thorough(choice, image, box, confidence) if self._is_thorough() else None,
         )
 
-    def _thorough(
-        self, choice: Choice, image: Image, box: Box, confidence: float
-    ) -> Thorough | None:
+    def _is_thorough(self) -> bool:
+        """Count the frames that teach; whether it is the turn of a thorough lesson."""
         self._frames_since_learned += 1
         if self._frames_since_learned < self.parameters.learn_every:
-            return None
+            return False
         self._frames_since_learned = 0
+        return True
+
+    def _thorough(self, choice: Choice, image: Image, box: Box, confidence: float) -> Thorough:
         boxes = choice.ranked.proposals.boxes
+        wanted = self.parameters.template_share > 0
         is_sure = confidence > self.parameters.template_threshold
         return Thorough(
-            self._window(choice),
             choice.filtered.features if choice.filtered else None,
             boxes[:, choice.chosen],
             boxes[:2, choice.distractors],
-            self._template_of(image, box)
-            if is_sure and self.parameters.template_share > 0
-            else None,
+            self._template_of(image, box) if wanted and is_sure else None,
         )
 
     def _take_in(self, lesson: Lesson) -> None:
@@ -557,7 +559,6 @@ class DaSiamRpnTracker(SiamRpnTracker):
         thorough = lesson.thorough
         if thorough is None:
             return
-        self._gallery.remember(thorough.window)
         if self._model is not None and thorough.features is not None:
             self._model.learn(thorough.features, thorough.box, thorough.distractors)
         if thorough.template is not None:

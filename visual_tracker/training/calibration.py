@@ -335,7 +335,8 @@ def tracker_factory(
     path = weights or packaged_weights(DaSiamRpnTracker.kind, network)
     if path is None:
         raise DataError(f"no weights of '{network}' come with the package; give --weights")
-    parameters = DaSiamRpnParameters(network=network, weights=str(weights or ""))
+    # training videos skip frames, so that a delay in frames would be a far longer one in time
+    parameters = DaSiamRpnParameters(network=network, weights=str(weights or ""), learn_delay=0)
     return (lambda: GuidedTracker(parameters, device)), path
 
 
