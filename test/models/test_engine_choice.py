@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from visual_tracker.models.engines import choice, onnxruntime, openvino
+from visual_tracker.models.engines import choice, onnxruntime, openvino, processor
 from visual_tracker.models.engines.base import EngineError
 
 
@@ -89,3 +89,30 @@ def test_bf16_on_a_processor_without_it_is_refused(
     with pytest.raises(EngineError, match="no bf16"):
         openvino.load(tmp_path, "bf16", 1)  # type: ignore[arg-type]
     assert onnxruntime.best_precision() == "fp32"
+
+
+@pytest.mark.parametrize(("gains", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_bf16_is_taken_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, gains: bool, precision: str
+) -> None:
+    monkeypatch.setattr(openvino, "_multiplies_bf16", lambda: True)
+    monkeypatch.setattr(openvino, "gains_by_bf16", lambda: gains)
+    assert openvino.best_precision() == precision
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "gains"),
+    [
+        ("GenuineIntel", "fma avx512_bf16 amx_bf16 amx_tile", True),
+        ("GenuineIntel", "fma avx512_bf16 avx512_fp16", False),
+        ("AuthenticAMD", "fma avx512_bf16", True),
+        ("AuthenticAMD", "fma avx2", False),
+    ],
+)
+def test_which_processors_gain_by_bf16(vendor: str, flags: str, gains: bool) -> None:
+    one = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: {flags}\n"
+    assert processor._says_gain(f"{one}\n{one}") is gains
+
+
+def test_an_unknown_processor_gains_nothing() -> None:
+    assert not processor._says_gain("Features : fp asimd bf16\n")

@@ -42,7 +42,7 @@ class EngineParameters(NetworkParameters):
     )
     precision: str = parameter(
         "auto",
-        "Of the network: auto is the engine's fastest here, bf16 where the processor has it.",
+        "Of the network: auto is the engine's fastest here, bf16 where the processor gains by it.",
         choices=choice.PRECISIONS,
         applies=Applies.AT_RESTART,
     )

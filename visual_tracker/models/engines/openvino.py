@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the fastest measured; bfloat16 where the processor has it.
+"""OpenVINO on the CPU: the fastest measured; bfloat16 where the processor gains by it.
 
 A model compiled for one shape is an eighth faster than one that takes any: OpenVINO then joins
 elementwise nodes and drops changes of layout. Nearly every crop of a tracker has one size, so a
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visual_tracker.models.engines.base import EngineError, FloatArray
+from visual_tracker.models.engines.processor import gains_by_bf16
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 def best_precision() -> str:
-    """bf16 where the processor multiplies it (AVX-512 BF16, AMX), else fp32."""
-    return "bf16" if _multiplies_bf16() else "fp32"
+    """bf16 where the processor gains by it (:func:`gains_by_bf16`), else fp32."""
+    return "bf16" if _multiplies_bf16() and gains_by_bf16() else "fp32"
 
 
 def load(path: Path, precision: str, threads: int) -> OpenVinoGraph:
