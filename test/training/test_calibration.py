@@ -1,34 +1,26 @@
-"""Fitting the confidence: the regression, the thresholds, and the cases that it learns from."""
+"""Fitting the confidence: the regression and the thresholds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from test.trackers.known_response import KnownNetwork
-from visual_tracker.annotations import Collection, DataError, Track, View
-from visual_tracker.boxes import Box
-from visual_tracker.evaluation.datasets.videos import sequence_of
+from visual_tracker.annotations import DataError
 from visual_tracker.trackers.confidence import Evidence
-from visual_tracker.trackers.dasiamrpn import Choice, DaSiamRpnParameters
 from visual_tracker.training.calibration import (
-    Case,
-    GuidedTracker,
-    Witness,
+    FALSE_FOUND,
+    FALSE_LOST,
     calibrate,
-    collect,
     describe,
     fit_logistic,
     fit_signs,
-    make_cases,
     reliability,
     sample_weights,
     weighted_quantile,
 )
-from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.witnesses import Witness
 
 
 def answers(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -120,9 +112,9 @@ def test_thresholds_keep_the_promised_shares(tmp_path: Path) -> None:
     there = [w for w in given if w.is_target and not w.is_lost]
     gone = [w for w in given if not w.is_target]
     assert np.mean([fitted.probability(w.evidence) < lost for w in there]) == pytest.approx(
-        0.02, abs=0.01
+        FALSE_LOST, abs=0.01
     )
-    assert np.mean([fitted.probability(w.evidence) > found for w in gone]) <= 0.04
+    assert np.mean([fitted.probability(w.evidence) > found for w in gone]) <= 2 * FALSE_FOUND
     assert "held-out videos: below the lost threshold" in describe(given, fitted)
 
 
@@ -132,79 +124,3 @@ def test_answers_of_one_kind_are_refused(tmp_path: Path) -> None:
     alike = [w for w in witnesses() if w.is_target]
     with pytest.raises(DataError, match="answers that are not"):
         calibrate(alike, weights)
-
-
-def video(folder: Path, name: str, count: int) -> Track:
-    """A textured square on a flat ground, moving."""
-    texture = np.random.default_rng(len(name)).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-    target = np.kron(texture, np.ones((8, 8, 1), np.uint8))
-    (folder / name).mkdir()
-    frames = []
-    for number in range(count):
-        image = np.full((160, 240, 3), 90, np.uint8)
-        x, y = 60 + 2 * number, 50 + number
-        image[y : y + 48, x : x + 48] = target
-        path = folder / name / f"{number}.png"
-        cv2.imwrite(str(path), image)
-        frames.append((number, View(path, Box(x, y, 48, 48), name)))
-    return Track(name, name, tuple(frames))
-
-
-def test_cases_hold_frames_with_and_without_the_target(tmp_path: Path) -> None:
-    tracks = [video(tmp_path, name, 14) for name in ("a", "bb")] + [video(tmp_path, "short", 5)]
-    recipe = Recipe(validation_share=0.67)
-    cases = make_cases(Collection(tracks), recipe, others=10)
-    assert sum(case.held_out for case in cases) == len(cases) / 2
-    assert len({case.sequence.name for case in cases}) == len(cases) == 6
-    for case in (*cases[:2], *cases[4:]):
-        assert case.sequence.visible[0]
-        assert 0 < (~case.sequence.visible).sum() < len(case.sequence)
-    with pytest.raises(DataError, match="two videos"):
-        make_cases(Collection(tracks[:1]), recipe, others=10)
-
-
-class KnownGuided(KnownNetwork, GuidedTracker):
-    """On a network whose response is known."""
-
-
-def test_answers_are_labelled_by_the_truth(tmp_path: Path) -> None:
-    tracks = [video(tmp_path, "a", 12), video(tmp_path, "bb", 12)]
-    case = make_cases(Collection(tracks), Recipe(validation_share=0.0), others=2)[0]
-    given = collect(lambda: KnownGuided(DaSiamRpnParameters(size_rate=0.0), "cpu"), [case])
-    assert not any(witness.held_out for witness in given)
-    hidden = int((~case.sequence.visible).sum())
-    assert sum(not witness.is_target for witness in given) >= hidden
-    there = [witness for witness in given if witness.is_target]
-    assert len(there) >= 8
-    assert min(witness.evidence.network for witness in there) > max(
-        witness.evidence.network for witness in given if not witness.is_target
-    )
-
-
-class Blind(KnownGuided):
-    """Answers where it is told to; keeps where each search started and what it learned from."""
-
-    def ask(self, image: np.ndarray, last: Box, frames_lost: int) -> tuple[Choice, Box]:
-        choice, _ = super().ask(image, last, frames_lost)
-        self.origins = [*getattr(self, "origins", []), last]
-        return choice, Box(0, 0, 20, 20)
-
-    def learn(self, choice: Choice) -> None:
-        raise AssertionError("learned from an answer that is not the target")
-
-
-def test_a_tracker_off_the_target_is_put_back_and_learns_nothing(tmp_path: Path) -> None:
-    track = video(tmp_path, "a", 20)
-    case = Case(sequence_of(track), held_out=True)
-    blind = Blind(DaSiamRpnParameters(size_rate=0.0), "cpu")
-    given = collect(lambda: blind, [case])
-    assert not any(witness.is_target for witness in given)
-    # every fourth frame is searched as after a loss, too: frames 4, 8, 12 and 16
-    frames = [frame for frame in range(1, 20) for _ in range(2 if frame % 4 == 0 else 1)]
-    truth = [
-        frame
-        for frame, origin in zip(frames, blind.origins, strict=True)
-        if origin == case.sequence.box(max(frame - 1, 0))
-    ]
-    # it starts there, and is put back after every four frames off it
-    assert sorted(set(truth)) == [1, 5, 9, 13, 17]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from visual_tracker.trackers import TrackerUnavailableError
+
+if TYPE_CHECKING:
+    from visual_tracker.training.calibration_cases import Case
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -26,8 +31,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--seed", default=0, show_default=True, help="Of the cases.")
 @click.option(
-    "--repeats", type=click.IntRange(min=1), default=2, show_default=True,
-    help="Cases of every video, with seeds from --seed on.",
+    "--rounds", type=click.IntRange(min=1), default=3, show_default=True,
+    help="Runs through all videos, with seeds from --seed on, each with what was fitted before.",
+)  # fmt: skip
+@click.option(
+    "--slow", type=click.IntRange(min=1), default=3, show_default=True,
+    help="Frames of a live camera for each of the data: 1 for videos that keep every one.",
 )  # fmt: skip
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path),
@@ -40,12 +49,14 @@ def command(
     others: int | None,
     device: str,
     seed: int,
-    repeats: int,
+    rounds: int,
+    slow: int,
     plot: Path | None,
 ) -> None:
     """Fit dasiamrpn's confidence and its thresholds to weights, and store them beside the file.
 
-    The tracker runs through videos with frames without the target. For a network that learned from
+    The tracker runs freely through videos with frames without the target, an hour of a processor
+    core for the package's weights. For a network that learned from
     labels, give videos that it has not seen, or --others 0. Do it anew for every new weights file:
     a calibration of other weights is not used.
 
@@ -55,22 +66,22 @@ def command(
       visual-tracker calibrate --data /data/got10k/val --weights runs/lite/weights.safetensors
     """
     try:
-        from visual_tracker.training import calibration, run
+        from visual_tracker.training import calibration, calibration_cases, run
         from visual_tracker.training.recipe import Recipe
     except ImportError as error:
         raise TrackerUnavailableError(
             f"calibration needs {error.name}; install visual_tracker[train]"
         ) from None
-    make, path = calibration.tracker_factory(network, weights, device)
+    tracker, path = calibration.make_tracker(network, weights, device)
     collection, recipe = run.read_collections(folders), Recipe()
     cases = [
-        case
-        for number in range(seed, seed + repeats)
-        for case in calibration.make_cases(collection, recipe, others, number)
+        calibration_cases.make_cases(collection, recipe, others, seed + number, slow)
+        for number in range(rounds)
     ]
-    with click.progressbar(cases, label="cases") as progress:
-        witnesses = calibration.collect(make, progress)
-    fitted = calibration.calibrate(witnesses, path)
+    with click.progressbar(length=sum(map(len, cases)), label="cases") as progress:
+        witnesses, fitted = calibration.calibrate_in_rounds(
+            tracker, [_watched(round_, progress.update) for round_ in cases], path
+        )
     click.echo(calibration.describe(witnesses, fitted))
     click.echo(f"calibration: {fitted.save(path)}")
     if plot:
@@ -78,3 +89,10 @@ def command(
 
         calibration_plot.draw(witnesses, fitted, plot)
         click.echo(f"reliability: {plot}")
+
+
+def _watched(cases: list[Case], done: Callable[[int], None]) -> Iterator[Case]:
+    """The cases, telling when one is done."""
+    for case in cases:
+        yield case
+        done(1)

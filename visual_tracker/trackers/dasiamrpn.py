@@ -23,6 +23,10 @@ only when the target has been held for `learn_delay` frames after it, so that wh
 bit by bit is not learned as the target. The recent templates, by which the confidence judges how
 much the target still looks like itself, do not wait.
 
+Box check (`visual_tracker.trackers.box_check`, ours): every `check_every` frames the target is
+looked for at another scale with the first frame's template; a box that looks more like the first
+frame's by `check_margin` replaces the present one.
+
 Confidence: the probability that the chosen box is the target, of all signs together, where a
 calibration lies beside the weights (`visual_tracker.trackers.confidence`); the network's own
 elsewhere.
@@ -42,6 +46,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +58,7 @@ from visual_tracker.models.matchers import FloatArray, Question, Response, respo
 from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.asking import Steps
 from visual_tracker.trackers.base import Track, TrackState
+from visual_tracker.trackers.box_check import ALIKE, BoxCheck, contenders
 from visual_tracker.trackers.box_correction import corrected, measure_correction
 from visual_tracker.trackers.confidence import (
     Calibration,
@@ -206,6 +212,18 @@ class DaSiamRpnParameters(SiamRpnParameters):
         maximum=1.0,
         applies=Applies.AT_NEXT_INIT,
     )
+    check_every: int = parameter(
+        4,
+        "The box is checked against the first frame at another scale every n-th frame; 0: never.",
+        minimum=0,
+        maximum=1000,
+    )
+    check_margin: float = parameter(
+        0.08,
+        "By so much another box must look more like the first frame's to replace the present one.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     distractor_aware: bool = parameter(True, "Rank proposals by the distractor-aware template.")
     distractor_weight: float = parameter(
         0.1, "Weight of the similarity to the combined template.", minimum=0.0, maximum=10.0
@@ -327,6 +345,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._hold = TargetHold(box)
         self._frames_since_learned = 0
         self._lessons = DelayedLessons[Lesson]()
+        self._check = BoxCheck()
         self._learn_first_frame(image, box)
 
     def _learn_first_frame(self, image: Image, box: Box) -> None:
@@ -372,11 +391,16 @@ class DaSiamRpnTracker(SiamRpnTracker):
                 seen = wide
         state = self._hold.update(seen.sighting, rules)
         box, confidence = seen.sighting.box, seen.sighting.confidence
-        if state is TrackState.TRACKING:
-            self._learn(seen.choice, image, box, confidence)
-        else:
+        better = None
+        if state is TrackState.TRACKING and self._check.is_due(self.parameters.check_every):
+            better = yield from self._better_box(image, box)
+        if state is TrackState.LOST or better is not None:
             self._lessons.drop()
-        return Track(box, confidence, state, region)
+        else:
+            self._learn(seen.choice, image, box, confidence)
+        if better is not None:
+            self._hold.correct(better)
+        return Track(box if better is None else better, confidence, state, region)
 
     def _search(
         self, image: Image, frame: CropFrame, origin: Box, wide: bool = False
@@ -410,6 +434,43 @@ class DaSiamRpnTracker(SiamRpnTracker):
             self.geometry,
             size_of(image),
         )
+
+    # Whether it is framed as in the first frame --------------------------------------------------
+
+    def _better_box(self, image: Image, box: Box) -> Generator[Question, Response, Box | None]:
+        """A box of another size that looks more like the first frame's; None if there is none."""
+        likeness = self._likeness_to_first(image, box)
+        if likeness > ALIKE:
+            return None
+        frame = self._check.look(self._local_frame(box))
+        response = yield Question(self._searched.first, image, frame, self._padding)
+        others = [
+            (self._likeness_to_first(image, other), other)
+            for other in self._contenders(response, frame, size_of(image))
+            if other.iou(box) > 0
+        ]
+        most, best = max(others, key=itemgetter(0), default=(0.0, None))
+        return best if most > likeness + self.parameters.check_margin else None
+
+    def _contenders(
+        self, response: Response, frame: CropFrame, image_size: tuple[int, int]
+    ) -> list[Box]:
+        proposals = decode_response(response, self.geometry)
+        proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
+        boxes = contenders(proposals).T
+        return [
+            self._bounded(
+                frame.to_image(x + frame.width / 2, y + frame.height / 2),
+                (width * frame.pixel, height * frame.pixel),
+                image_size,
+            )
+            for x, y, width, height in boxes.tolist()
+        ]
+
+    def _likeness_to_first(self, image: Image, box: Box) -> float:
+        """Of what a box frames to what the first one did."""
+        embedding = self.matcher.embedding(self._template_of(image, box))
+        return self._gallery.likeness(embedding).first
 
     # Which proposal it is -----------------------------------------------------------------------
 

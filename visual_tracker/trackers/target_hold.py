@@ -89,6 +89,10 @@ class TargetHold:
             self._frames_lost += 1
         return TrackState.LOST
 
+    def correct(self, box: Box) -> None:
+        """Hold another box than the one seen in this frame: the same target, framed better."""
+        self._held_box = self._shown_box = box
+
     def is_found(self, seen: Sighting, rules: HoldRules) -> bool:
         """Whether this is the lost target."""
         lost, enough, least = rules.thresholds

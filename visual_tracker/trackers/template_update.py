@@ -20,12 +20,13 @@ class UpdatedTemplate:
         first: of the first frame.
 
     Attributes:
+        first: as given.
         current: what to search for.
     """
 
     def __init__(self, matcher: ProposalMatcher, first: Any) -> None:
         self._matcher = matcher
-        self._first = self._recent = self.current = first
+        self.first = self._recent = self.current = first
 
     def learn(self, template: Any, rate: float, share: float) -> None:
         """Take a later template into the running mean, and this into what is searched for.
@@ -36,4 +37,4 @@ class UpdatedTemplate:
             share: weight of the mean against the first template, in [0, 1].
         """
         self._recent = self._matcher.mixed(self._recent, template, rate)
-        self.current = self._matcher.mixed(self._first, self._recent, share)
+        self.current = self._matcher.mixed(self.first, self._recent, share)

@@ -1,10 +1,10 @@
 """Fits a network's confidence: what the signs of the target are worth, and where it counts as lost.
 
-The tracker runs freely through videos with frames without the target: another clip cut in, a
-camera that looks away, something that covers it. It learns from the answers that are the target,
-and is put back onto the truth where it has left it, so that its answers are those of a real run,
-right and wrong ones, and every one is known to be the target or not. Logistic regression (Platt,
-1999) on them gives the probability; quantiles of it the thresholds.
+Logistic regression (Platt, 1999) on the answers of free runs through videos with frames without the
+target (:mod:`visual_tracker.training.witnesses`) gives the probability; quantiles of it the
+thresholds. What a tracker answers depends on what it has learned, and that on its confidence: so
+there are rounds, each run with what was fitted to the answers of those before it, as in DAgger
+(Ross et al., AISTATS 2011), from no calibration at all on.
 
 All videos count alike, those that the network was trained on, too: held-out ones are too few for
 thresholds that hold (docs/experiments.md, 22), and a network that learns from a teacher without
@@ -13,51 +13,25 @@ labels knows the others no better. Of one that learned by labels, take held-out 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visual_tracker.annotations import Collection, DataError, Track
-from visual_tracker.boxes import Box
-from visual_tracker.evaluation import longterm_cases, occlusions
-from visual_tracker.evaluation.datasets.videos import sequence_of
-from visual_tracker.evaluation.sequences import FileFrames, Sequence
-from visual_tracker.images import Image, size_of
-from visual_tracker.models.matchers import respond_to
+from visual_tracker.annotations import DataError
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds, digest
-from visual_tracker.trackers.dasiamrpn import Choice, DaSiamRpnParameters, DaSiamRpnTracker
-from visual_tracker.training.pairs import matches, split_tracks
-from visual_tracker.training.recipe import Recipe, names
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.training.calibration_cases import Case
+from visual_tracker.training.witnesses import Witness, WitnessedTracker, collect
 
 FloatArray = NDArray[np.float64]
-
-#: IoU with the truth above which an answer is the target, and below which it is not; the answers
-#: in between say nothing
-_IS_TARGET, _IS_NOT = 0.5, 0.1
-#: frames in a row off the target after which it is put back
-_OFF_FRAMES = 4
-#: every n-th frame is searched as after a loss, too
-_WIDE_EVERY = 4
-#: frames that such a search pretends to have been lost for
-_WIDE_FRAMES = 4
-#: frames of a clip into which others are cut, and of what is cut in
-_CLIP_FRAMES, _CUT_FRAMES = 40, 20
-#: frames of a camera's way: it looks away once, and back
-_CAMERA_FRAMES = 90
-#: frames there and back of a video in which the target is covered
-_COVER_FRAMES = 60
-#: shorter videos are left out
-_SHORTEST = 12
 
 #: of the frames in which the tracker is on the target, the share that may be reported lost
 FALSE_LOST = 0.02
 #: of the frames that do not show it, the share in which something may be found
-FALSE_FOUND = 0.01
+FALSE_FOUND = 0.02
 #: share of the target's answers that may look too little like it to be found again; small, for a
 #: target grows less like its first template in a long video than in these short ones
 _UNLIKE = 0.001
@@ -65,144 +39,35 @@ _UNLIKE = 0.001
 _LOST_RANGE, _FOUND_RANGE = (0.05, 0.5), (0.5, 0.98)
 
 
-class Witness(NamedTuple):
-    """One answer of the tracker.
+def calibrate_in_rounds(
+    tracker: WitnessedTracker, rounds: Sequence[Iterable[Case]], weights: Path
+) -> tuple[list[Witness], Calibration]:
+    """Run and fit, then run with what was fitted and fit again, to all answers so far.
 
-    Attributes:
-        evidence: what spoke for it.
-        is_target: whether it was the target.
-        is_lost: whether it was a search as after a loss.
-        video: name of the case.
-        held_out: whether the network has never seen the video.
-    """
-
-    evidence: Evidence
-    is_target: bool
-    is_lost: bool
-    video: str
-    held_out: bool
-
-
-class GuidedTracker(DaSiamRpnTracker):
-    """DaSiamRPN that is told where the target was, and asked what it sees."""
-
-    def ask(self, image: Image, last: Box, frames_lost: int) -> tuple[Choice, Box]:
-        """Search an image as `frames_lost` frames after a loss (0: none); what, and where it is."""
-        frame = (
-            self._wide_frame(image, last, frames_lost) if frames_lost else self._local_frame(last)
-        )
-        (response,) = respond_to(self.matcher, [self._question(image, frame)])
-        choice = self._look(response, frame, last, frames_lost > 0)
-        return choice, self._updated(frame, choice.ranked, choice.chosen, last, size_of(image))
-
-    def learn(self, choice: Choice, image: Image, box: Box) -> None:
-        """Learn from an answer that is the target, as one that is sure of it."""
-        self._learn(choice, image, box, confidence=1.0)
-
-    def forget_what_waits(self) -> None:
-        """Drop the lessons that are not learned yet, as at a loss."""
-        self._lessons.drop()
-
-
-@dataclass(frozen=True)
-class Case:
-    """A sequence to learn from.
-
-    Attributes:
-        sequence: with frames in which the target cannot be seen.
-        held_out: whether the network has never seen it.
-    """
-
-    sequence: Sequence
-    held_out: bool
-
-
-def make_cases(
-    collection: Collection, recipe: Recipe, others: int | None = None, seed: int = 0
-) -> list[Case]:
-    """Cases of the held-out videos and of some that the network was trained on.
+    The first round is without a calibration. Its tracker learns wrong things more than any other,
+    so that its answers decide what the second one does and no more, if there is a second one.
 
     Args:
-        collection: the data that the network was trained on.
-        recipe: that of its training; says which videos were held out.
-        others: how many of the training videos to take, None for all.
-        seed: of what is cut in, of the camera's way, and of what covers the target.
+        tracker: with a target model; it keeps the last calibration.
+        rounds: the cases of each.
+        weights: the file that the tracker's network was made of.
+
+    Returns:
+        The answers that were fitted last, and the calibration.
 
     Raises:
-        DataError: if there are not two videos.
+        DataError: if there is no round, or all answers are of one kind.
     """
-    light = names(recipe.light_videos)
-    training, held_out = split_tracks(collection.tracks, recipe.validation_share, light)
-    training = [track for track in training if not matches(track.name, light)]
-    usable = [
-        (sequence_of(track), track in held_out)
-        for track in (*held_out, *_spread(training, others))
-        if len(track.frames) >= _SHORTEST
-    ]
-    if len(usable) < 2:
-        raise DataError("calibration needs two videos or more; give the training data's folders")
-    clips = [_first_frames(sequence, _CLIP_FRAMES) for sequence, _ in usable]
-    spliced = longterm_cases.splice(clips, seed, _CUT_FRAMES)
-    returning = [_and_back(sequence) for sequence, _ in usable]
-    viewed = longterm_cases.virtual_camera(returning, seed)
-    covered = occlusions.occlude(
-        [_first_frames(sequence, _COVER_FRAMES) for sequence in returning], seed
-    )
-    return [
-        Case(sequence, is_held_out)
-        for cases in (spliced, viewed, covered)
-        for sequence, (_, is_held_out) in zip(cases, usable, strict=True)
-    ]
-
-
-def collect(make_tracker: Callable[[], GuidedTracker], cases: Iterable[Case]) -> list[Witness]:
-    """Let a tracker run through every case and write down its answers.
-
-    Args:
-        make_tracker: gives one with a target model.
-        cases: see :func:`make_cases`.
-    """
-    tracker = make_tracker()
+    tracker.calibration = None
     witnesses: list[Witness] = []
-    for case in cases:
-        witnesses += _run(tracker, case)
-    return witnesses
-
-
-def _run(tracker: GuidedTracker, case: Case) -> list[Witness]:
-    sequence = case.sequence
-    tracker.init(sequence.frames[0], sequence.box(0))
-    last, frames_off = sequence.box(0), 0
-    witnesses: list[Witness] = []
-
-    def ask(frame: int, frames_lost: int) -> tuple[Choice, Box, float]:
-        choice, answer = tracker.ask(sequence.frames[frame], last, frames_lost)
-        overlap = answer.iou(sequence.box(frame)) if sequence.visible[frame] else 0.0
-        evidence = tracker.evidence(choice)
-        assert evidence is not None  # it has a target model
-        if not _IS_NOT <= overlap <= _IS_TARGET:
-            is_target, is_lost = overlap > _IS_TARGET, frames_lost > 0
-            witnesses.append(Witness(evidence, is_target, is_lost, sequence.name, case.held_out))
-        return choice, answer, overlap
-
-    for frame in range(1, len(sequence)):
-        if frame % _WIDE_EVERY == 0:
-            ask(frame, _WIDE_FRAMES)
-        choice, last, overlap = ask(frame, 0)
-        if overlap > _IS_TARGET:
-            tracker.learn(choice, sequence.frames[frame], last)
-        else:
-            tracker.forget_what_waits()
-        if not sequence.visible[frame]:
-            continue
-        frames_off = frames_off + 1 if overlap < _IS_NOT else 0
-        came_back = not sequence.visible[frame - 1]
-        if frames_off == _OFF_FRAMES or (frames_off and came_back):
-            last, frames_off = sequence.box(frame), 0
-    return witnesses
-
-
-# From answers to a calibration --------------------------------------------------------------------
+    for number, cases in enumerate(rounds):
+        if number == 1:
+            witnesses.clear()
+        witnesses += collect(tracker, cases)
+        tracker.calibration = calibrate(witnesses, weights)
+    if tracker.calibration is None:
+        raise DataError("calibration takes one round or more")
+    return witnesses, tracker.calibration
 
 
 def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
@@ -324,10 +189,8 @@ def reliability(
     return result
 
 
-def tracker_factory(
-    network: str, weights: Path | None, device: str
-) -> tuple[Callable[[], GuidedTracker], Path]:
-    """What makes guided trackers of a network, and the file of its weights.
+def make_tracker(network: str, weights: Path | None, device: str) -> tuple[WitnessedTracker, Path]:
+    """A tracker whose answers are kept, and the file of its network's weights.
 
     Raises:
         DataError: if no weights are given or packaged.
@@ -335,9 +198,8 @@ def tracker_factory(
     path = weights or packaged_weights(DaSiamRpnTracker.kind, network)
     if path is None:
         raise DataError(f"no weights of '{network}' come with the package; give --weights")
-    # training videos skip frames, so that a delay in frames would be a far longer one in time
-    parameters = DaSiamRpnParameters(network=network, weights=str(weights or ""), learn_delay=0)
-    return (lambda: GuidedTracker(parameters, device)), path
+    parameters = DaSiamRpnParameters(network=network, weights=str(weights or ""))
+    return WitnessedTracker(parameters, device), path
 
 
 def describe(witnesses: list[Witness], fitted: Calibration) -> str:
@@ -369,28 +231,3 @@ def _shares(witnesses: list[Witness], fitted: Calibration) -> str:
         f"and {share(gone, fitted.thresholds.lost)} of the others, below the found threshold "
         f"{share(there, fitted.thresholds.found)} and {share(gone, fitted.thresholds.found)}"
     )
-
-
-# Clips --------------------------------------------------------------------------------------------
-
-
-def _spread(tracks: list[Track], count: int | None) -> list[Track]:
-    """`count` of the tracks, spread evenly; all for None."""
-    if count is None or count >= len(tracks):
-        return tracks
-    return [tracks[index * len(tracks) // count] for index in range(count)]
-
-
-def _picked(sequence: Sequence, order: list[int]) -> Sequence:
-    frames = FileFrames(tuple(sequence.frames.files[index] for index in order))  # type: ignore[attr-defined]
-    return Sequence(sequence.name, frames, sequence.truth[order], sequence.visible[order])
-
-
-def _first_frames(sequence: Sequence, count: int) -> Sequence:
-    return _picked(sequence, list(range(min(count, len(sequence)))))
-
-
-def _and_back(sequence: Sequence) -> Sequence:
-    """The sequence there and back again: long enough for a camera to look away and return."""
-    forward = list(range(len(sequence)))
-    return _picked(sequence, (forward + forward[-2::-1])[:_CAMERA_FRAMES])

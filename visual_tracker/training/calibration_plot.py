@@ -8,7 +8,8 @@ import numpy as np
 
 from visual_tracker.evaluation.extras import require
 from visual_tracker.trackers.confidence import Calibration
-from visual_tracker.training.calibration import Witness, reliability, sample_weights
+from visual_tracker.training.calibration import reliability, sample_weights
+from visual_tracker.training.witnesses import Witness
 
 
 def draw(witnesses: list[Witness], fitted: Calibration, path: Path) -> None:
