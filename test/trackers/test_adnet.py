@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +106,44 @@ def test_a_policy_that_leaves_its_region_gets_another(
     assert looked == [boxes[0], there][:looks]
 
 
+HERE, NEAR, AWAY = Box(50, 50, 40, 40), Box(54, 52, 40, 40), Box(90, 50, 40, 40)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "other", "surer", "expected", "is_followed"),
+    [
+        (1.0, NEAR, 0.9, NEAR, True),
+        (1.0, AWAY, 0.9, AWAY, False),
+        (1.0, AWAY, 0.6, HERE, True),
+        (0.5, AWAY, 0.9, HERE, True),
+    ],
+    ids=["surer near by", "surer elsewhere", "no surer", "no doubt"],
+)
+def test_the_surer_box_is_taken_in_doubt(
+    threshold: float,
+    other: Box,
+    surer: float,
+    expected: Box,
+    is_followed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, boxes = textured_square(1)
+    tracker: Any = create_tracker("adnet_fast", "cpu", **SHORT, doubt_threshold=threshold)
+    tracker.init(images[0], boxes[0])
+    histories = tracker._histories
+
+    def search(image: np.ndarray, last: Box) -> tuple[Box, float]:
+        tracker._histories = histories + 1
+        return other, surer
+
+    monkeypatch.setattr(tracker, "_follow", lambda image, last: (HERE, 0.7))
+    monkeypatch.setattr(tracker, "_search", search)
+    found = tracker._found(images[0], boxes[0])
+    assert found == (expected, 0.7 if expected is HERE else surer, True, is_followed)
+    # the actions remembered are those that led to the box taken
+    np.testing.assert_array_equal(tracker._histories, histories + (expected is not HERE))
+
+
 def test_a_threshold_that_no_confidence_reaches_loses_everything() -> None:
     tracks = run(create_tracker("adnet_fast", "cpu", lost_threshold=1.0, **SHORT), 4)
     assert {track.state for track in tracks} == {TrackState.LOST}
@@ -160,6 +199,7 @@ def test_fast_has_smaller_budgets() -> None:
     slow, fast = AdnetParameters(), AdnetFastParameters()
     for name in ("max_actions", "region", "search_boxes", "policy_steps", "update_steps", "batch"):
         assert getattr(fast, name) < getattr(slow, name), name
+    assert fast.doubt_threshold <= fast.lost_threshold  # it never doubts what it follows
 
 
 def test_vgg_m_asks_for_weights() -> None:
