@@ -46,8 +46,8 @@ class Setting:
             on_problem=self.problems.append,
         )
 
-    def _on_matched(self, status: Any) -> None:
-        self.matched.append((status.current_count, threading.current_thread().name))
+    def _on_matched(self) -> None:
+        self.matched.append((self.subscription.publishers, threading.current_thread().name))
 
     def publish_until(self, happened: Callable[[], Any]) -> None:
         deadline = time.monotonic() + TIMEOUT
@@ -110,6 +110,31 @@ def test_publishers_are_told_on_the_executors_thread(
         executor.spin_once(timeout_sec=0.05)
     assert {thread for _, thread in setting.matched} == {threading.current_thread().name}
     setting.node.destroy_publisher(other)
+    setting.subscription.close()
+    executor.shutdown()
+
+
+def test_the_last_told_of_publishers_is_the_newest_even_if_the_executor_was_busy(
+    make_setting: Callable[..., Setting],
+) -> None:
+    setting = make_setting()
+    executor = SingleThreadedExecutor()
+    executor.add_node(setting.node)
+    others = [setting.node.create_publisher(Image, "seen", 1) for _ in range(2)]
+    deadline = time.monotonic() + TIMEOUT
+    pause = threading.Event()
+    # all that is told of them waits for an executor that does the newest task first
+    while setting.subscription.publishers < 3:
+        assert time.monotonic() < deadline
+        pause.wait(0.01)
+    while not setting.matched:
+        assert time.monotonic() < deadline
+        executor.spin_once(timeout_sec=0.05)
+    for _ in range(5):
+        executor.spin_once(timeout_sec=0.0)
+    assert {count for count, _ in setting.matched} == {3}
+    for other in others:
+        setting.node.destroy_publisher(other)
     setting.subscription.close()
     executor.shutdown()
 

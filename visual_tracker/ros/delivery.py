@@ -29,6 +29,11 @@ class Delivery:
         return self._numbered and self._publishers <= 1
 
     @property
+    def publishers(self) -> int:
+        """Publishers that the subscription has matched."""
+        return self._publishers
+
+    @property
     def lost(self) -> int:
         """Images that never reached this process."""
         return self._lost

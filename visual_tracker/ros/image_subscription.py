@@ -45,7 +45,7 @@ class ImageSubscription:
         qos: of the subscription.
         delivery: counts what is never handed over; it may have counted before.
         on_image: called on the subscription's thread with the message and its Arrival.
-        on_matched: called with a QoSSubscriptionMatchedInfo when a publisher comes or goes.
+        on_matched: called when publishers have come or gone; `publishers` says how many there are.
         on_mismatch: called when a publisher's QoS or type does not fit.
         on_problem: called on the subscription's thread with what went wrong there; it goes on.
     """
@@ -58,7 +58,7 @@ class ImageSubscription:
         qos: QoSProfile,
         delivery: Delivery,
         on_image: Callable[[Any, Arrival], None],
-        on_matched: Callable[[QoSSubscriptionMatchedInfo], None],
+        on_matched: Callable[[], None],
         on_mismatch: Callable[[object], None],
         on_problem: Callable[[str], None],
     ) -> None:
@@ -86,6 +86,11 @@ class ImageSubscription:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="images", daemon=True)
         self._thread.start()
+
+    @property
+    def publishers(self) -> int:
+        """How many are matched now."""
+        return self._delivery.publishers
 
     def close(self) -> None:
         """Take no more images; none is handed over after this."""
@@ -145,15 +150,16 @@ class ImageSubscription:
 
     def _matched(self, info: QoSSubscriptionMatchedInfo) -> None:
         self._delivery.on_publishers(info.current_count)
-        self._in_executor(self._on_matched, info)
+        # without the number: of tasks that wait together an executor does the newest first
+        self._in_executor(self._on_matched)
 
     def _mismatched(self, info: object) -> None:
         self._in_executor(self._on_mismatch, info)
 
-    def _in_executor(self, callback: Callable[[Any], None], info: object) -> None:
+    def _in_executor(self, callback: Callable[..., None], *arguments: object) -> None:
         executor = self._node.executor
         if executor is not None:
-            executor.create_task(callback, info)
+            executor.create_task(callback, *arguments)
 
 
 class _OfNoExecutor(CallbackGroup):

@@ -16,7 +16,6 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.event_handler import QoSSubscriptionMatchedInfo
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -81,7 +80,6 @@ class TrackerNode(LifecycleNode):
         self._lifecycle_state = "unconfigured"
         self._subscription: ImageSubscription | None = None
         self._delivery = Delivery()
-        self._matched_publishers = 0
         self._targets: tuple[TargetReport, ...] = ()
         self._durations = diagnostics.DurationLog()
         self._last_statistics = _STATISTICS_ZERO
@@ -233,11 +231,9 @@ class TrackerNode(LifecycleNode):
         if self._subscription is not None:
             self._subscription.close()
         self._subscription = None
-        self._matched_publishers = 0
 
-    def _on_matched(self, status: QoSSubscriptionMatchedInfo) -> None:
+    def _on_matched(self) -> None:
         """Report at once: who holds a camera back until this node can hear it waits for this."""
-        self._matched_publishers = status.current_count
         self._report()
 
     def _on_raw(self, message: Image, arrival: Arrival) -> None:
@@ -396,7 +392,7 @@ class TrackerNode(LifecycleNode):
             state=self._lifecycle_state,
             problem=self._problem,
             silence=silence,
-            publishers=self._matched_publishers,
+            publishers=self._subscription.publishers if self._subscription else 0,
             seconds=seconds,
             statistics=statistics,
             received=statistics.received - last.received,
