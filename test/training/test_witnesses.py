@@ -35,9 +35,9 @@ class Known(KnownNetwork, WitnessedTracker):
         super()._init(image, box)
         self.starts.append(box)
 
-    def _learn(self, choice: Any, image: np.ndarray, box: Box, confidence: float) -> None:
-        super()._learn(choice, image, box, confidence)
-        self.learned.append(box)
+    def _learn(self, *arguments: Any) -> None:
+        super()._learn(*arguments)
+        self.learned.append(self._hold.held_box)
 
 
 class Astray(Known):

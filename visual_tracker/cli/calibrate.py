@@ -56,9 +56,9 @@ def command(
     """Fit dasiamrpn's confidence and its thresholds to weights, and store them beside the file.
 
     The tracker runs freely through videos with frames without the target, half an hour of a
-    processor core for the package's weights. For a network that learned from
-    labels, give videos that it has not seen, or --others 0. Do it anew for every new weights file:
-    a calibration of other weights is not used.
+    processor core for the package's weights. For a network that learned from labels, give videos
+    that it has not seen, or --others 0. Do it anew for every new weights file: a calibration of
+    other weights is not used.
 
     \b
     Examples:

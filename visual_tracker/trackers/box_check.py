@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visual_tracker.crops import CropFrame
-from visual_tracker.trackers.score_map import Proposals, cosine_window, suppress
+from visual_tracker.trackers.score_map import Proposals, suppress, windowed
+from visual_tracker.trackers.turns import Turns
 
 FloatArray = NDArray[np.floating]
 
@@ -34,23 +35,12 @@ _WINDOW = 0.3
 _CONTENDERS, _OVERLAP = 2, 0.5
 
 
-class BoxCheck:
-    """When a box is checked, and at which scale."""
+class BoxCheck(Turns):
+    """In which of the frames where the target is held its box is checked, and at which scale."""
 
     def __init__(self) -> None:
-        self._frames = self._looks = 0
-
-    def is_due(self, every: int) -> bool:
-        """Count a frame in which the target is held; whether its box is to be checked.
-
-        Args:
-            every: frames from one check to the next; 0 for none.
-        """
-        self._frames += 1
-        if not every or self._frames < every:
-            return False
-        self._frames = 0
-        return True
+        super().__init__()
+        self._looks = 0
 
     def look(self, frame: CropFrame) -> CropFrame:
         """The search crop in which the target is looked for, at the scale whose turn it is.
@@ -65,6 +55,5 @@ class BoxCheck:
 
 def contenders(proposals: Proposals) -> FloatArray:
     """The best proposals of a look, near its middle rather than far: (4, n) of their boxes."""
-    window = cosine_window(*proposals.shape, len(proposals.scores) // np.prod(proposals.shape))
-    ranks = proposals.scores * (1 - _WINDOW) + window * _WINDOW
+    ranks = windowed(proposals.scores, proposals.shape, _WINDOW)
     return proposals.boxes[:, suppress(proposals.boxes, ranks, _OVERLAP, _CONTENDERS)]

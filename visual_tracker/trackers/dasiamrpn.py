@@ -43,7 +43,7 @@ nearby is shown and followed instead (`visual_tracker.trackers.target_hold`).
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -84,6 +84,7 @@ from visual_tracker.trackers.target_model import (
 )
 from visual_tracker.trackers.template_update import UpdatedTemplate
 from visual_tracker.trackers.torch_runtime import weights_path
+from visual_tracker.trackers.turns import Turns
 
 #: thresholds on the network's own probability, where no calibration lies beside the weights;
 #: chosen on held-out training videos for the first weights of `lite`
@@ -312,11 +313,13 @@ class _Search(NamedTuple):
     Attributes:
         frame: the crop.
         choice: among its proposals.
-        sighting: of what was chosen.
+        evidence: for what was chosen; None without a target model.
+        sighting: of it.
     """
 
     frame: CropFrame
     choice: Choice
+    evidence: Evidence | None
     sighting: Sighting
 
 
@@ -343,7 +346,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._combined = CombinedTemplate(embedding, self.parameters.distractor_strength)
         self._gallery = Gallery(embedding)
         self._hold = TargetHold(box)
-        self._frames_since_learned = 0
+        self._lesson_turns = Turns()
         self._lessons = DelayedLessons[Lesson]()
         self._check = BoxCheck()
         self._learn_first_frame(image, box)
@@ -391,16 +394,27 @@ class DaSiamRpnTracker(SiamRpnTracker):
                 seen = wide
         state = self._hold.update(seen.sighting, rules)
         box, confidence = seen.sighting.box, seen.sighting.confidence
-        better = None
-        if state is TrackState.TRACKING and self._check.is_due(self.parameters.check_every):
-            better = yield from self._better_box(image, box)
-        if state is TrackState.LOST or better is not None:
-            self._lessons.drop()
+        if state is TrackState.TRACKING:
+            box = yield from self._keep(image, seen)
         else:
-            self._learn(seen.choice, image, box, confidence)
-        if better is not None:
-            self._hold.correct(better)
-        return Track(box if better is None else better, confidence, state, region)
+            self._lessons.drop()
+        return Track(box, confidence, state, region)
+
+    def _keep(self, image: Image, seen: _Search) -> Generator[Question, Response, Box]:
+        """Learn from a frame in which the target is held, or frame it better; its box."""
+        box, confidence = seen.sighting.box, seen.sighting.confidence
+        # asked for by the check and by the lesson, in few frames
+        template = cache(lambda: self._template_of(image, box))
+        better = None
+        if self._check.is_due(self.parameters.check_every):
+            better = yield from self._better_box(image, box, template)
+        if better is None:
+            self._learn(seen.choice, template, confidence)
+            return box
+        # what was seen in the wrong frame is not what is to be learned
+        self._lessons.drop()
+        self._hold.correct(better)
+        return better
 
     def _search(
         self, image: Image, frame: CropFrame, origin: Box, wide: bool = False
@@ -415,7 +429,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         )
         likeness = cache(lambda: self._likeness(choice, evidence))
         sighting = Sighting(box, confidence, likeness)
-        return _Search(frame, choice, sighting)
+        return _Search(frame, choice, evidence, sighting)
 
     def _wide_search(self, image: Image) -> Generator[Question, Response, _Search]:
         """Search the region that grows around the box held last."""
@@ -437,15 +451,20 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Whether it is framed as in the first frame --------------------------------------------------
 
-    def _better_box(self, image: Image, box: Box) -> Generator[Question, Response, Box | None]:
-        """A box of another size that looks more like the first frame's; None if there is none."""
-        likeness = self._likeness_to_first(image, box)
+    def _better_box(
+        self, image: Image, box: Box, template: Callable[[], Any]
+    ) -> Generator[Question, Response, Box | None]:
+        """A box of another size that looks more like the first frame's; None if there is none.
+
+        `template` makes that of the box.
+        """
+        likeness = self._likeness_to_first(template())
         if likeness > ALIKE:
             return None
         frame = self._check.look(self._local_frame(box))
         response = yield Question(self._searched.first, image, frame, self._padding)
         others = [
-            (self._likeness_to_first(image, other), other)
+            (self._likeness_to_first(self._template_of(image, other)), other)
             for other in self._contenders(response, frame, size_of(image))
             if other.iou(box) > 0
         ]
@@ -455,9 +474,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _contenders(
         self, response: Response, frame: CropFrame, image_size: tuple[int, int]
     ) -> list[Box]:
-        proposals = decode_response(response, self.geometry)
-        proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
-        boxes = contenders(proposals).T
+        boxes = contenders(self._proposals(response)).T
         return [
             self._bounded(
                 frame.to_image(x + frame.width / 2, y + frame.height / 2),
@@ -467,10 +484,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
             for x, y, width, height in boxes.tolist()
         ]
 
-    def _likeness_to_first(self, image: Image, box: Box) -> float:
-        """Of what a box frames to what the first one did."""
-        embedding = self.matcher.embedding(self._template_of(image, box))
-        return self._gallery.likeness(embedding).first
+    def _likeness_to_first(self, template: Any) -> float:
+        """Of what a template shows to what the first one does."""
+        return self._gallery.likeness(self.matcher.embedding(template)).first
 
     # Which proposal it is -----------------------------------------------------------------------
 
@@ -479,8 +495,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
         A window weighs the places around the crop's centre more, but in a wide search.
         """
-        proposals = decode_response(response, self.geometry)
-        proposals = proposals._replace(boxes=corrected(proposals.boxes, self._correction))
+        proposals = self._proposals(response)
         filtered = self._filter(response, proposals)
         scores = proposals.scores
         if filtered is not None:
@@ -490,6 +505,11 @@ class DaSiamRpnTracker(SiamRpnTracker):
         ranked = self._rank(response, proposals, scores, frame, box, window)
         chosen, distractors = self._choose(ranked)
         return Choice(ranked, chosen, distractors, filtered)
+
+    def _proposals(self, response: Response) -> Proposals:
+        """Those of an answer, less what the network's boxes get wrong on this target."""
+        proposals = decode_response(response, self.geometry)
+        return proposals._replace(boxes=corrected(proposals.boxes, self._correction))
 
     def _filter(self, response: Response, proposals: Proposals) -> Filtered | None:
         if self._model is None:
@@ -576,34 +596,30 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     # Learning -----------------------------------------------------------------------------------
 
-    def _learn(self, choice: Choice, image: Image, box: Box, confidence: float) -> None:
-        """Learn from a frame in which the target is held, `learn_delay` frames later."""
+    def _learn(self, choice: Choice, template: Callable[[], Any], confidence: float) -> None:
+        """Learn from a frame in which the target is held, `learn_delay` frames later.
+
+        `template` makes that of the target's box.
+        """
         worthy = confidence > self.parameters.learn_threshold
-        lesson = self._lesson(choice, image, box, confidence) if worthy else None
+        lesson = self._lesson(choice, template, confidence) if worthy else None
         if lesson is not None and lesson.thorough is not None:
             # a likeness must not fall because the templates it is taken to are old
             self._gallery.remember(self._window(choice))
         for ready in self._lessons.hold(lesson, self.parameters.learn_delay):
             self._take_in(ready)
 
-    def _lesson(self, choice: Choice, image: Image, box: Box, confidence: float) -> Lesson:
+    def _lesson(self, choice: Choice, template: Callable[[], Any], confidence: float) -> Lesson:
         """What a frame teaches; without the image, which is not ours to keep."""
         ranked = choice.ranked
+        is_thorough = self._lesson_turns.is_due(self.parameters.learn_every)
         return Lesson(
             self._embedding(ranked, choice.chosen),
             [self._embedding(ranked, distractor) for distractor in choice.distractors],
-            self._thorough(choice, image, box, confidence) if self._is_thorough() else None,
+            self._thorough(choice, template, confidence) if is_thorough else None,
         )
 
-    def _is_thorough(self) -> bool:
-        """Count the frames that teach; whether it is the turn of a thorough lesson."""
-        self._frames_since_learned += 1
-        if self._frames_since_learned < self.parameters.learn_every:
-            return False
-        self._frames_since_learned = 0
-        return True
-
-    def _thorough(self, choice: Choice, image: Image, box: Box, confidence: float) -> Thorough:
+    def _thorough(self, choice: Choice, template: Callable[[], Any], confidence: float) -> Thorough:
         boxes = choice.ranked.proposals.boxes
         wanted = self.parameters.template_share > 0
         is_sure = confidence > self.parameters.template_threshold
@@ -611,7 +627,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
             choice.filtered.features if choice.filtered else None,
             boxes[:, choice.chosen],
             boxes[:2, choice.distractors],
-            self._template_of(image, box) if wanted and is_sure else None,
+            template() if wanted and is_sure else None,
         )
 
     def _take_in(self, lesson: Lesson) -> None:

@@ -97,6 +97,21 @@ def cosine_window(rows: int, columns: int, copies: int) -> FloatArray:
     return repeated
 
 
+def windowed(ranks: FloatArray, shape: tuple[int, int], influence: float) -> FloatArray:
+    """Ranks (N,) of proposals, in which places around the map's middle weigh more.
+
+    Args:
+        ranks: of the proposals of every anchor.
+        shape: rows and columns of the map.
+        influence: weight of the window against the ranks; 0 leaves them as they are.
+    """
+    if influence <= 0:
+        return ranks
+    rows, columns = shape
+    window = cosine_window(rows, columns, len(ranks) // (rows * columns))
+    return ranks * (1 - influence) + window * influence
+
+
 def suppress(boxes: FloatArray, scores: FloatArray, overlap: float, limit: int) -> list[int]:
     """Non-maximum suppression.
 

@@ -24,8 +24,8 @@ from visual_tracker.trackers.score_map import (
     FloatArray,
     Proposals,
     change_penalty,
-    cosine_window,
     decode_response,
+    windowed,
 )
 from visual_tracker.trackers.torch_runtime import EngineParameters
 
@@ -113,10 +113,7 @@ class SiamRpnTracker(AskingTracker):
         """Scores (N,) with the penalty for change against the last box, and the window."""
         width, height = box.width / frame.pixel, box.height / frame.pixel
         penalty = change_penalty(proposals.boxes, width, height, self.parameters.penalty)
-        ranks = scores * penalty
-        if window_influence > 0:
-            window = cosine_window(*proposals.shape, len(response.scores))
-            ranks = ranks * (1 - window_influence) + window * window_influence
+        ranks = windowed(scores * penalty, proposals.shape, window_influence)
         return Ranked(proposals, np.asarray(penalty), ranks, response)
 
     def _updated(

@@ -77,9 +77,8 @@ class WitnessedTracker(DaSiamRpnTracker):
         self, image: Image, frame: CropFrame, origin: Box, wide: bool = False
     ) -> Generator[Question, Response, Any]:
         found = yield from super()._search(image, frame, origin, wide)
-        evidence = self.evidence(found.choice)
-        assert evidence is not None  # it has a target model
-        self.answers.append(Answer(evidence, found.sighting.box, self._hold.is_lost))
+        assert found.evidence is not None  # it has a target model
+        self.answers.append(Answer(found.evidence, found.sighting.box, self._hold.is_lost))
         return found
 
 
