@@ -348,10 +348,8 @@ def test_the_window_is_off_in_a_wide_search() -> None:
     class Scripted(KnownTracker):
         network = ScriptedMatcher([0.9, 0.1, 0.1], corner=0.6)
 
-    scripted = Scripted(
-        DaSiamRpnParameters.from_mapping({"lost_threshold": 0.5, "found_threshold": 0.8, **PLAIN}),
-        "cpu",
-    )
+    values = {"lost_threshold": 0.5, "found_threshold": 0.8, "track_distractors": False, **PLAIN}
+    scripted = Scripted(DaSiamRpnParameters.from_mapping(values), "cpu")
     scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
     # With the window the middle wins although the corner scores more; without it, in the wide
     # search, the corner does.
@@ -368,6 +366,31 @@ def test_a_new_target_starts_afresh() -> None:
     assert track.state is TrackState.TRACKING
     assert track.box.center == pytest.approx((705, 400), abs=1.0)
     assert track.search_region.width == pytest.approx(257 * again._pixel(track.box), rel=0.02)
+
+
+def with_twin(target: tuple[float, float] | None, twin: tuple[float, float]) -> np.ndarray:
+    """A scene with the target, or without it, and its double."""
+    image = scene(twin)
+    if target is not None:
+        x, y = round(target[0] - 32), round(target[1] - 32)
+        image[y : y + 64, x : x + 64] = scene(START)[268:332, 268:332]
+    return image
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_double_that_stood_beside_the_target_is_not_taken_for_it(known: bool) -> None:
+    follower = started(track_distractors=known)
+    for step in range(5):  # side by side, both on the move
+        track = follower.track(with_twin((300 + 6 * step, 300), (385 + 6 * step, 300)))
+        assert track.state is TrackState.TRACKING
+        assert track.box.center == pytest.approx((300 + 6 * step, 300), abs=1.0)
+    tracks = [follower.track(with_twin(None, (412, 300))) for _ in range(6)]
+    assert all(track.is_lost for track in tracks) is known
+    # the target itself is no stranger when it comes back
+    back = [follower.track(with_twin((320, 300), (412, 300))) for _ in range(2)]
+    if known:
+        assert back[-1].state is TrackState.TRACKING
+        assert back[-1].box.center == pytest.approx((320, 300), abs=1.0)
 
 
 def test_same_input_same_boxes() -> None:

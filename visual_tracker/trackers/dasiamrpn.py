@@ -8,7 +8,8 @@ them (see `visual_tracker.trackers.distractors`). Left open by the paper and cho
 candidates are the `candidates` best of the ranked proposals; a candidate is a distractor if the
 network's own probability is above `distractor_threshold`; the similarity to the combined template
 is added to the rank with `distractor_weight`; the template learns only from frames whose confidence
-is above `learn_threshold`.
+is above `learn_threshold`. And distractors are followed from frame to frame, so that none of them
+is taken for the target (`visual_tracker.trackers.distractor_tracks`, after KeepTrack).
 
 Target model (ours, after ECO, ATOM and DiMP; see `visual_tracker.trackers.target_model`): a filter
 learned on line on the network's features, with the distractors as negatives. It is joined to the
@@ -68,6 +69,7 @@ from visual_tracker.trackers.confidence import (
     logit,
 )
 from visual_tracker.trackers.delayed_lessons import DelayedLessons
+from visual_tracker.trackers.distractor_tracks import Candidates, DistractorTracks
 from visual_tracker.trackers.distractors import CombinedTemplate, window_of
 from visual_tracker.trackers.first_views import View, first_views
 from visual_tracker.trackers.likeness import Gallery, Likeness
@@ -89,6 +91,12 @@ from visual_tracker.trackers.turns import Turns
 #: thresholds on the network's own probability, where no calibration lies beside the weights;
 #: chosen on held-out training videos for the first weights of `lite`
 _UNCALIBRATED = Thresholds(lost=0.25, found=0.8, similarity=0.25)
+
+#: what is rather a known distractor than the target loses so much of its rank, where it overlaps
+#: with the distractor alone
+_STRANGE_RANK = 0.3
+#: and its confidence is multiplied by this power of what overlaps otherwise
+_STRANGE_POWER = 2.0
 
 #: the filter's peak is looked for within this share of the box's mean side from its centre
 _PEAK_RADIUS = 0.5
@@ -238,6 +246,9 @@ class DaSiamRpnParameters(SiamRpnParameters):
     distractor_threshold: float = parameter(
         0.5, "A candidate with a higher score is a distractor.", minimum=0.0, maximum=1.0
     )
+    track_distractors: bool = parameter(
+        True, "Follow distractors, too, and take none that is known for the target."
+    )
     learn_threshold: float = parameter(
         0.4, "Confidence above which templates and filter learn.", minimum=0.0, maximum=1.0
     )
@@ -269,12 +280,15 @@ class Choice(NamedTuple):
         chosen: index of the target's.
         distractors: indices of those that resemble it.
         filtered: what the target model says, None without one.
+        candidates: the proposals between which it was chosen; None where distractors are of no
+            concern.
     """
 
     ranked: Ranked
     chosen: int
     distractors: list[int]
     filtered: Filtered | None
+    candidates: Candidates | None
 
 
 class Thorough(NamedTuple):
@@ -344,6 +358,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._searched = UpdatedTemplate(self.matcher, self._template)
         embedding = self.matcher.embedding(self._template)
         self._combined = CombinedTemplate(embedding, self.parameters.distractor_strength)
+        self._strangers = DistractorTracks(box)
         self._gallery = Gallery(embedding)
         self._hold = TargetHold(box)
         self._lesson_turns = Turns()
@@ -386,13 +401,14 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _steps(self, image: Image, last: Track) -> Steps:
         seen = yield from self._search(image, self._local_frame(last.box), last.box)
-        rules, region = self._hold_rules(), seen.frame.region
+        rules, region, others = self._hold_rules(), seen.frame.region, []
         if self._hold.is_lost and not self._hold.is_found(seen.sighting, rules):
             wide = yield from self._wide_search(image)
-            region = wide.frame.region
+            region, others = wide.frame.region, [wide]
             if self._hold.prefers(wide.sighting, seen.sighting, rules):
-                seen = wide
+                seen, others = wide, [seen]
         state = self._hold.update(seen.sighting, rules)
+        self._follow_distractors(seen, others, state)
         box, confidence = seen.sighting.box, seen.sighting.confidence
         if state is TrackState.TRACKING:
             box = yield from self._keep(image, seen)
@@ -474,14 +490,10 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _contenders(
         self, response: Response, frame: CropFrame, image_size: tuple[int, int]
     ) -> list[Box]:
-        boxes = contenders(self._proposals(response)).T
+        boxes = _in_image(contenders(self._proposals(response)), frame)
         return [
-            self._bounded(
-                frame.to_image(x + frame.width / 2, y + frame.height / 2),
-                (width * frame.pixel, height * frame.pixel),
-                image_size,
-            )
-            for x, y, width, height in boxes.tolist()
+            self._bounded((x, y), (width, height), image_size)
+            for x, y, width, height in boxes.T.tolist()
         ]
 
     def _likeness_to_first(self, template: Any) -> float:
@@ -503,8 +515,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
             scores = (scores + weight * np.maximum(filtered.values, 0)) / (1 + weight)
         window = 0.0 if wide else self.parameters.window_influence
         ranked = self._rank(response, proposals, scores, frame, box, window)
-        chosen, distractors = self._choose(ranked)
-        return Choice(ranked, chosen, distractors, filtered)
+        if not self.parameters.distractor_aware:
+            return Choice(ranked, int(ranked.ranks.argmax()), [], filtered, None)
+        return self._choose(ranked, frame)._replace(filtered=filtered)
 
     def _proposals(self, response: Response) -> Proposals:
         """Those of an answer, less what the network's boxes get wrong on this target."""
@@ -519,21 +532,19 @@ class DaSiamRpnTracker(SiamRpnTracker):
         values = values_at(answer, proposals.boxes[:2], self.geometry.stride)
         return Filtered(features, answer, values)
 
-    def _choose(self, ranked: Ranked) -> tuple[int, list[int]]:
+    def _choose(self, ranked: Ranked, frame: CropFrame) -> Choice:
         """The target's proposal, and those of its distractors."""
-        if not self.parameters.distractor_aware:
-            return int(ranked.ranks.argmax()), []
-        candidates = self._candidates(ranked)
-        similarity = self._combined.similarity([self._embedding(ranked, k) for k in candidates])
-        ranks = ranked.ranks[candidates] + self.parameters.distractor_weight * similarity
-        chosen = candidates[int(ranks.argmax())]
-        distractors = [
-            candidate
-            for candidate in candidates
-            if candidate != chosen
-            and ranked.proposals.scores[candidate] > self.parameters.distractor_threshold
-        ]
-        return chosen, distractors
+        places = self._candidates(ranked)
+        similarity = self._combined.similarity([self._embedding(ranked, k) for k in places])
+        ranks = ranked.ranks[places] + self.parameters.distractor_weight * similarity
+        boxes = _in_image(ranked.proposals.boxes[:, places], frame)
+        strangeness = self._strangers.strangeness(boxes)
+        best = int((ranks - _STRANGE_RANK * strangeness).argmax())
+        alike = ranked.proposals.scores[places] > self.parameters.distractor_threshold
+        distractors = [k for k, is_alike in zip(places, alike, strict=True) if is_alike]
+        candidates = Candidates(boxes, alike, best, float(strangeness[best]))
+        chosen = places[best]
+        return Choice(ranked, chosen, [k for k in distractors if k != chosen], None, candidates)
 
     def _candidates(self, ranked: Ranked) -> list[int]:
         """Proposals that survive suppression, of those that could win or be distractors."""
@@ -555,8 +566,12 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _confidence(self, choice: Choice, evidence: Evidence | None) -> float:
         if evidence is None or self.calibration is None or not self.parameters.calibrated:
-            return float(choice.ranked.proposals.scores[choice.chosen])
-        return self.calibration.probability(evidence)
+            probability = float(choice.ranked.proposals.scores[choice.chosen])
+        else:
+            probability = self.calibration.probability(evidence)
+        if choice.candidates is None:
+            return probability
+        return probability * (1 - choice.candidates.strangeness) ** _STRANGE_POWER
 
     def evidence(self, choice: Choice) -> Evidence | None:
         """All that speaks for the chosen box; None without a target model."""
@@ -595,6 +610,17 @@ class DaSiamRpnTracker(SiamRpnTracker):
         return own.overridden(given)
 
     # Learning -----------------------------------------------------------------------------------
+
+    def _follow_distractors(self, seen: _Search, others: list[_Search], state: TrackState) -> None:
+        """Where the distractors went, `others` being what was not taken for the target."""
+        taken = seen.choice.candidates
+        if taken is None or not self.parameters.track_distractors:
+            self._strangers = DistractorTracks(seen.sighting.box)
+            return
+        is_held = state is TrackState.TRACKING
+        is_sure = is_held and seen.sighting.confidence > self.parameters.learn_threshold
+        found = (other.choice.candidates for other in others)
+        self._strangers.update(taken, [one for one in found if one is not None], is_sure)
 
     def _learn(self, choice: Choice, template: Callable[[], Any], confidence: float) -> None:
         """Learn from a frame in which the target is held, `learn_delay` frames later.
@@ -654,3 +680,12 @@ class DaSiamRpnTracker(SiamRpnTracker):
         center = proposals.boxes[:2, choice.chosen]
         cell = nearest_cell(center, proposals.shape, self.geometry.stride)
         return window_of(choice.ranked.response.embedding, cell, self._gallery.shape)
+
+
+def _in_image(boxes: FloatArray, frame: CropFrame) -> FloatArray:
+    """Boxes (4, n) from a crop's centre, in crop pixels, as they lie in the image."""
+    x, y = frame.to_image(frame.width / 2, frame.height / 2)
+    scaled: FloatArray = boxes * frame.pixel
+    scaled[0] += x
+    scaled[1] += y
+    return scaled
