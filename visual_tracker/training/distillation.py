@@ -24,6 +24,7 @@ from visual_tracker.models.geometry import LITE_RPN
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.siamrpn import PairProposals
 from visual_tracker.training.losses import mean_of_chosen
+from visual_tracker.training.own_size import at_own_size, best_boxes, own_scale
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.teachers.nanotrack import (
     RESPONSE_SIZE,
@@ -97,7 +98,8 @@ class Distillation(nn.Module):
         theirs = lesson.logits.float()
         places = recipe.teacher_scores * self._scores(margin, theirs)
         places = places + recipe.teacher_response * self._response(margin, theirs)
-        boxes = self._boxes(proposals.deltas[:, :, 0].float(), lesson)
+        targets = self._box_targets(batch, lesson)
+        boxes = self._boxes(proposals.deltas[:, :, 0].float(), targets, theirs)
         return (
             recipe.teacher_features * self._features(proposals.embedding, lesson.features)
             + recipe.teacher_template
@@ -131,10 +133,7 @@ class Distillation(nn.Module):
     def _lesson(
         self, batch: dict[str, Tensor], proposals: PairProposals, others: int = 0
     ) -> Lesson:
-        template, search = (
-            batch[name][:, :, 1 : 1 + size, 1 : 1 + size]
-            for name, size in (("template", TEMPLATE_SIZE), ("search", SEARCH_SIZE))
-        )
+        template, search = _theirs(batch)
         read = None
         if self._recipe.teacher_maps > 0:
             read = self._as_theirs(proposals)
@@ -194,17 +193,46 @@ class Distillation(nn.Module):
         )
         return functional.kl_div(ours, theirs, reduction="none", log_target=True).sum(dim=1)
 
-    def _boxes(self, deltas: Tensor, lesson: Lesson) -> Tensor:
-        """Smooth L1 of the deltas to the teacher's boxes, by its probability, (B,)."""
-        boxes, anchors = lesson.boxes.float(), self._anchors
+    def _box_targets(self, batch: dict[str, Tensor], lesson: Lesson) -> Tensor:
+        """Deltas to the boxes that ours should be, (N, 4, 15, 15)."""
+        targets = self._encoded(lesson.boxes.float())
+        share = self._recipe.teacher_own_size
+        if share:
+            pairs = len(batch["box"])
+            own = self._encoded(self._boxes_at_own_size(batch)[:, :, None, None])
+            targets = torch.cat((targets[:pairs].lerp(own, share), targets[pairs:]))
+        return targets
+
+    def _boxes_at_own_size(self, batch: dict[str, Tensor]) -> Tensor:
+        """The teacher's box in each crop, asked of one with the target at its own size, (B, 4)."""
+        boxes, scale = batch["box"].float(), own_scale(batch["box"].float())
+        template, _ = _theirs(batch)
+        teacher = self._teacher[0].to(boxes.device)
+        lesson: Lesson = teacher(template, at_own_size(batch["search"], scale))
+        scale = scale[:, None]
+        return best_boxes(lesson, boxes / scale) * scale
+
+    def _encoded(self, boxes: Tensor) -> Tensor:
+        """Deltas (N, 4, 15, 15) to boxes (N, 4, 15, 15), or to (N, 4, 1, 1) from every cell."""
+        anchors = self._anchors
         assert isinstance(anchors, Tensor)
         shift = (boxes[:, :2] - anchors[:2]) / anchors[2:]
         growth = (boxes[:, 2:] / anchors[2:]).log()
+        return torch.cat((shift, growth), dim=1)
+
+    def _boxes(self, deltas: Tensor, targets: Tensor, logits: Tensor) -> Tensor:
+        """Smooth L1 of the deltas to those wanted, by the teacher's probability, (B,)."""
         distance = functional.smooth_l1_loss(
-            deltas,
-            torch.cat((shift, growth), dim=1),
-            reduction="none",
-            beta=self._recipe.smooth_l1_beta,
+            deltas, targets, reduction="none", beta=self._recipe.smooth_l1_beta
         ).sum(dim=1)
-        weight = lesson.logits.float().sigmoid() + _LEAST_BOX_WEIGHT
+        weight = logits.sigmoid() + _LEAST_BOX_WEIGHT
         return (distance * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+
+
+def _theirs(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Template and search crops as the teacher sees them."""
+    template, search = (
+        batch[name][:, :, 1 : 1 + size, 1 : 1 + size]
+        for name, size in (("template", TEMPLATE_SIZE), ("search", SEARCH_SIZE))
+    )
+    return template, search

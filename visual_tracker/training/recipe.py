@@ -78,11 +78,21 @@ class Recipe(Parameters):
         2.0, "Softens both responses before they are compared.", minimum=0.1
     )
     teacher_boxes: float = parameter(1.0, "Weight of the teacher's boxes.", minimum=0.0)
+    teacher_own_size: float = parameter(
+        0.0,
+        "How far its boxes are the one it gives where the target has its own size in the crop: 0 "
+        "those of the crop at hand, 1 that one.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     teacher_maps: float = parameter(
         0.0, "Weight of having the maps of its heads, which then read our features.", minimum=0.0
     )
     fresh_heads: bool = parameter(
         False, "Heads begin anew; with teacher_maps, with mean and spread of the teacher's maps."
+    )
+    boxes_only: bool = parameter(
+        False, "Only the branch that makes boxes learns; all else stays as it was, norms as well."
     )
     teacher_others: float = parameter(
         0.0, "Weight of its probability and response where the template is of another object.",

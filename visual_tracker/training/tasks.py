@@ -27,9 +27,14 @@ class Task(ABC):
         geometry: the network's.
         recipe: the numbers.
         extra: what is trained beside the network and thrown away in the end.
+
+    Raises:
+        ParameterError: if the recipe asks for what the network has not.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        if recipe.boxes_only and not isinstance(network, LiteSiamRpn):
+            raise ParameterError("only siamrpn's lite has boxes_only; set boxes_only=false")
         self.geometry: Geometry = network.geometry
         self.recipe = recipe
         self.extra = nn.Module()

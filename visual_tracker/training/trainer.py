@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
 from visual_tracker.training.bookkeeping import (
@@ -148,6 +149,9 @@ class Trainer:
 
     def _parameter_groups(self) -> list[tuple[list[nn.Parameter], float, int]]:
         """Parameters, peak rate and step of release: heads first, then trunk parts."""
+        if self.recipe.boxes_only:
+            assert isinstance(self.network, LiteSiamRpn)
+            return [(list(self.network.regression.parameters()), self.recipe.learning_rate, 0)]
         parts = self.network.trunk_parts()
         in_trunk = {id(parameter) for part in parts for parameter in part.parameters()}
         heads = [p for p in self.network.parameters() if id(p) not in in_trunk]
@@ -201,7 +205,7 @@ class Trainer:
         self._unwrap()
 
     def _one_step(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
-        self._wrapped.train()
+        self._wrapped.train(not self.recipe.boxes_only)
         self.task.extra.train()
         for part in self.network.trunk_parts()[max(0, self._released) :]:
             part.eval()  # the statistics of frozen batch norms stay too
