@@ -109,46 +109,47 @@ class DistractorTracks:
             self._target = taken.boxes[:, taken.chosen]
             if is_sure:
                 followed = [track for track in followed if not self._covers(track)]
-                followed += [_Track(box, 0) for box in left]
+                followed += [_Track(box, 0) for box in left.T]
         self._tracks = followed
 
     def _covers(self, track: _Track) -> bool:
         """Whether the target is where a distractor, not seen now, would be."""
         return track.unseen > 0 and _overlap(track.box, self._target) >= _DOUBLE
 
-    def _follow(self, seen: list[FloatArray]) -> tuple[list[_Track], list[FloatArray]]:
+    def _follow(self, seen: FloatArray) -> tuple[list[_Track], FloatArray]:
         """Known distractors where they are seen now, best overlap first; and what is none."""
-        left = dict(enumerate(seen))
-        lost = dict(enumerate(self._tracks))
-        overlaps = [
-            (_overlap(box, track.box), known, place)
-            for known, track in lost.items()
-            for place, box in left.items()
-        ]
-        followed = []
-        for overlap, known, place in sorted(overlaps, reverse=True):
-            if overlap < _SAME:
+        overlaps = np.array([iou_with(seen, _row(track.box)) for track in self._tracks])
+        overlaps = overlaps.reshape(len(self._tracks), seen.shape[1])
+        followed, is_known = [], np.zeros(seen.shape[1], bool)
+        for _ in range(min(overlaps.shape)):
+            known, place = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
+            if overlaps[known, place] < _SAME:
                 break
-            if known in lost and place in left:
-                del lost[known]
-                followed.append(_Track(left.pop(place), 0))
-        remembered = (_Track(track.box, track.unseen + 1) for track in lost.values())
-        followed += [track for track in remembered if track.unseen <= _MEMORY]
-        return followed, list(left.values())
+            followed.append((int(known), _Track(seen[:, place], 0)))
+            is_known[place] = True
+            overlaps[known], overlaps[:, place] = -1.0, -1.0
+        found = {known for known, _ in followed}
+        remembered = (
+            _Track(track.box, track.unseen + 1)
+            for known, track in enumerate(self._tracks)
+            if known not in found and track.unseen < _MEMORY
+        )
+        return [*(track for _, track in followed), *remembered], seen[:, ~is_known]
 
 
-def _distractors(taken: Candidates, others: Iterable[Candidates]) -> list[FloatArray]:
-    """Boxes (4,) of a frame that resemble the target and are not it, each once."""
+def _distractors(taken: Candidates, others: Iterable[Candidates]) -> FloatArray:
+    """Boxes (4, n) of a frame that resemble the target and are not it, each once."""
     target = None if taken.is_distractor else taken.boxes[:, taken.chosen]
-    result: list[FloatArray] = []
+    kept = np.zeros((4, 0))
     for found in (taken, *others):
-        for place in np.flatnonzero(found.alike):
-            box = found.boxes[:, place]
-            if target is not None and _overlap(box, target) > _SAME:
-                continue
-            if all(_overlap(box, other) <= _DOUBLE for other in result):
-                result.append(box)
-    return result
+        boxes = found.boxes[:, found.alike]
+        if target is not None:
+            boxes = boxes[:, iou_with(boxes, _row(target)) <= _SAME]
+        # the boxes of one search do not double each other, they have been suppressed
+        for other in kept.T:
+            boxes = boxes[:, iou_with(boxes, _row(other)) <= _DOUBLE]
+        kept = np.concatenate((kept, boxes), axis=1)
+    return kept
 
 
 def _overlap(box: FloatArray, other: FloatArray) -> float:
