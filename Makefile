@@ -50,7 +50,7 @@ TARGETS_ARGS =
 RELEASE =
 NODE_ARGS =
 
-# Options of "make weights": about 4 hours on two idle cores.
+# Options of "make weights": about 5.5 hours on two idle cores.
 RUNS = runs/seed-$(SEED)
 SEED = 0
 TRAINING_DATA = ../shared/data/training
