@@ -50,7 +50,7 @@ TARGETS_ARGS =
 RELEASE =
 NODE_ARGS =
 
-# Options of "make weights": about 5.5 hours on two idle cores.
+# Options of "make weights": about 5 hours on two idle cores.
 RUNS = runs/seed-$(SEED)
 SEED = 0
 TRAINING_DATA = ../shared/data/training
@@ -129,13 +129,10 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-4.recipe --set seed=$(SEED) \
 		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-4' \
 		--initial '$(RUNS)/siamrpn-lite-3/weights.safetensors'
-	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-5.recipe --set seed=$(SEED) \
-		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-5' \
-		--initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' \
-		--weights '$(RUNS)/siamrpn-lite-5/weights.safetensors'
+		--weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \
-		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-5/weights.safetensors'
+		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(TRAIN) mdnet --set seed=$(SEED) --threads 1 --output '$(RUNS)/mdnet-lite'
 	$(TRAIN) adnet --stage supervised --set seed=$(SEED) --threads 1 --output '$(RUNS)/adnet-lite'
 
