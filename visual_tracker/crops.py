@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,8 +40,13 @@ def context_side(width: float, height: float, context: float = CONTEXT) -> float
         height: the target's height in pixels.
         context: the margin, as a share of ``width + height``.
     """
+    return math.sqrt(context_area(width, height, context))
+
+
+def context_area(width: Any, height: Any, context: float = CONTEXT) -> Any:
+    """Area of that square, of numbers, arrays or tensors; see :func:`context_side`."""
     margin = context * (width + height)
-    return math.sqrt((width + margin) * (height + margin))
+    return (width + margin) * (height + margin)
 
 
 @dataclass(frozen=True, slots=True)

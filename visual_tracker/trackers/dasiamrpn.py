@@ -517,7 +517,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         ranked = self._rank(response, proposals, scores, frame, box, window)
         if not self.parameters.distractor_aware:
             return Choice(ranked, int(ranked.ranks.argmax()), [], filtered, None)
-        return self._choose(ranked, frame)._replace(filtered=filtered)
+        return self._choose(ranked, filtered, frame)
 
     def _proposals(self, response: Response) -> Proposals:
         """Those of an answer, less what the network's boxes get wrong on this target."""
@@ -532,7 +532,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         values = values_at(answer, proposals.boxes[:2], self.geometry.stride)
         return Filtered(features, answer, values)
 
-    def _choose(self, ranked: Ranked, frame: CropFrame) -> Choice:
+    def _choose(self, ranked: Ranked, filtered: Filtered | None, frame: CropFrame) -> Choice:
         """The target's proposal, and those of its distractors."""
         places = self._candidates(ranked)
         similarity = self._combined.similarity([self._embedding(ranked, k) for k in places])
@@ -541,10 +541,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
         strangeness = self._strangers.strangeness(boxes)
         best = int((ranks - _STRANGE_RANK * strangeness).argmax())
         alike = ranked.proposals.scores[places] > self.parameters.distractor_threshold
-        distractors = [k for k, is_alike in zip(places, alike, strict=True) if is_alike]
+        distractors = [places[k] for k in np.flatnonzero(alike) if k != best]
         candidates = Candidates(boxes, alike, best, float(strangeness[best]))
-        chosen = places[best]
-        return Choice(ranked, chosen, [k for k in distractors if k != chosen], None, candidates)
+        return Choice(ranked, places[best], distractors, filtered, candidates)
 
     def _candidates(self, ranked: Ranked) -> list[int]:
         """Proposals that survive suppression, of those that could win or be distractors."""

@@ -120,21 +120,22 @@ class DistractorTracks:
         """Known distractors where they are seen now, best overlap first; and what is none."""
         overlaps = np.array([iou_with(seen, _row(track.box)) for track in self._tracks])
         overlaps = overlaps.reshape(len(self._tracks), seen.shape[1])
-        followed, is_known = [], np.zeros(seen.shape[1], bool)
+        followed, unseen = [], dict(enumerate(self._tracks))
+        is_known = np.zeros(seen.shape[1], bool)
         for _ in range(min(overlaps.shape)):
             known, place = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
             if overlaps[known, place] < _SAME:
                 break
-            followed.append((int(known), _Track(seen[:, place], 0)))
+            followed.append(_Track(seen[:, place], 0))
+            del unseen[int(known)]
             is_known[place] = True
             overlaps[known], overlaps[:, place] = -1.0, -1.0
-        found = {known for known, _ in followed}
-        remembered = (
+        followed += [
             _Track(track.box, track.unseen + 1)
-            for known, track in enumerate(self._tracks)
-            if known not in found and track.unseen < _MEMORY
-        )
-        return [*(track for _, track in followed), *remembered], seen[:, ~is_known]
+            for track in unseen.values()
+            if track.unseen < _MEMORY
+        ]
+        return followed, seen[:, ~is_known]
 
 
 def _distractors(taken: Candidates, others: Iterable[Candidates]) -> FloatArray:

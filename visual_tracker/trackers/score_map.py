@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from visual_tracker.crops import CONTEXT
+from visual_tracker.crops import context_area
 from visual_tracker.models.anchors import anchor_grid, decode
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.matchers import Response
@@ -81,8 +81,8 @@ def _change(factor: FloatArray) -> FloatArray:
 
 
 def _padded_side(width: FloatArray | float, height: FloatArray | float) -> FloatArray:
-    margin = CONTEXT * (width + height)
-    return np.sqrt((width + margin) * (height + margin))
+    side: FloatArray = np.sqrt(context_area(width, height))
+    return side
 
 
 @lru_cache(maxsize=64)

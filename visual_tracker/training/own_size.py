@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from visual_tracker.crops import CONTEXT
+from visual_tracker.crops import context_area
 from visual_tracker.training.teachers.nanotrack import SEARCH_SIZE, TEMPLATE_SIZE, Lesson
 
 #: the teacher's box is the best one within this share of the target's mean side from its centre
@@ -28,8 +28,7 @@ def own_scale(boxes: Tensor) -> Tensor:
             centre, in pixels; of width 0 where there is none, which has its own size.
     """
     width, height = boxes[:, 2], boxes[:, 3]
-    margin = CONTEXT * (width + height)
-    side = ((width + margin) * (height + margin)).sqrt()
+    side = context_area(width, height).sqrt()
     return torch.where(width > 0, side / TEMPLATE_SIZE, torch.ones_like(side))
 
 
