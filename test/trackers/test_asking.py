@@ -14,7 +14,7 @@ from visual_tracker.models.matchers import Question, Response
 from visual_tracker.targets import TargetSet, follow_together
 from visual_tracker.trackers import NotInitializedError, Track
 from visual_tracker.trackers.asking import track_together
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.trackers.siamrpn import SiamRpnParameters, SiamRpnTracker
 
 WIDTH, HEIGHT, SIDE = 640, 480, 64.5

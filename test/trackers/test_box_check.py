@@ -16,7 +16,7 @@ from visual_tracker.crops import CropFrame
 from visual_tracker.images import Image
 from visual_tracker.trackers.base import TrackState
 from visual_tracker.trackers.box_check import SCALES, BoxCheck, contenders
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.trackers.score_map import Proposals
 
 TRUE = Box.from_center(*START, SIDE, SIDE)

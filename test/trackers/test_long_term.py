@@ -11,7 +11,7 @@ from visual_tracker.models.geometry import LITE
 from visual_tracker.models.matchers import Response
 from visual_tracker.trackers.base import TrackState
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.trackers.likeness import Gallery, Likeness
 from visual_tracker.trackers.score_map import Proposals, suppress
 from visual_tracker.trackers.siamrpn import Ranked

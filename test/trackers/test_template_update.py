@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test.trackers.known_response import KnownTracker
 from visual_tracker.boxes import Box
 from visual_tracker.trackers.base import TrackState
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.trackers.template_update import UpdatedTemplate
 
 BOX = Box.from_center(200.0, 150.0, 64.5, 64.5)
@@ -107,7 +107,7 @@ def test_what_was_seen_just_before_a_loss_is_not_learned() -> None:
 def test_the_recent_templates_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     tracker = started(learn_delay=5, learn_every=2)
     remembered: list[np.ndarray] = []
-    monkeypatch.setattr(tracker._gallery, "remember", remembered.append)
+    monkeypatch.setattr(tracker._memory._gallery, "remember", remembered.append)
     first = tracker._template
     for _ in range(4):
         assert tracker.track(look(0.1)).state is TrackState.TRACKING

@@ -16,7 +16,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.evaluation.datasets.videos import sequence_of
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.training import calibration
 from visual_tracker.training.calibration_cases import Case, make_cases
 from visual_tracker.training.recipe import Recipe

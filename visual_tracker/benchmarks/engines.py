@@ -23,7 +23,8 @@ from visual_tracker.models.engines.choice import AUTO, TORCH, choices
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.matchers import FloatArray, Response
 from visual_tracker.models.shared_matchers import MatcherSpec, shared_matcher
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnTracker
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.trackers.score_map import Proposals, decode_response
 
 

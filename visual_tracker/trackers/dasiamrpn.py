@@ -14,15 +14,8 @@ is taken for the target (`visual_tracker.trackers.distractor_tracks`, after Keep
 Target model (ours, after ECO, ATOM and DiMP; see `visual_tracker.trackers.target_model`): a filter
 learned on line on the network's features, with the distractors as negatives. It is joined to the
 network's probability with `model_weight` before penalty and window; the network's regression gives
-the box, less what it got wrong in the first frame (`visual_tracker.trackers.box_correction`).
-
-Template update (`visual_tracker.trackers.template_update`): the network searches for the first
-template and, by `template_share`, a running mean of later ones.
-
-Delayed lessons (`visual_tracker.trackers.delayed_lessons`, ours): all of this learns from a frame
-only when the target has been held for `learn_delay` frames after it, so that what covers a target
-bit by bit is not learned as the target. The recent templates, by which the confidence judges how
-much the target still looks like itself, do not wait.
+the box, less what it got wrong in the first frame. What is learned of a target and when, this and
+the templates, is in `visual_tracker.trackers.target_memory`.
 
 Box check (`visual_tracker.trackers.box_check`, ours): every `check_every` frames the target is
 looked for at another scale with the first frame's template; a box that looks more like the first
@@ -45,7 +38,6 @@ nearby is shown and followed instead (`visual_tracker.trackers.target_hold`).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -56,37 +48,26 @@ from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame
 from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import FloatArray, Question, Response, respond_to
-from visual_tracker.parameters import Applies, parameter
 from visual_tracker.trackers.asking import Steps
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.box_check import ALIKE, BoxCheck, contenders
-from visual_tracker.trackers.box_correction import corrected, measure_correction
+from visual_tracker.trackers.choice import Choice, Filtered
 from visual_tracker.trackers.confidence import (
     Calibration,
     Evidence,
     Thresholds,
     load_calibration,
-    logit,
 )
-from visual_tracker.trackers.delayed_lessons import DelayedLessons
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.trackers.distractor_tracks import Candidates, DistractorTracks
-from visual_tracker.trackers.distractors import CombinedTemplate, window_of
-from visual_tracker.trackers.first_views import View, first_views
-from visual_tracker.trackers.likeness import Gallery, Likeness
-from visual_tracker.trackers.score_map import Proposals, decode_response, suppress
+from visual_tracker.trackers.first_views import first_views
+from visual_tracker.trackers.likeness import Likeness
+from visual_tracker.trackers.score_map import suppress
 from visual_tracker.trackers.search_plan import lost_frame
-from visual_tracker.trackers.siamrpn import Ranked, SiamRpnParameters, SiamRpnTracker
+from visual_tracker.trackers.siamrpn import Ranked, SiamRpnTracker
 from visual_tracker.trackers.target_hold import HoldRules, Sighting, TargetHold
-from visual_tracker.trackers.target_model import (
-    ModelSettings,
-    TargetModel,
-    nearest_cell,
-    peak_near,
-    values_at,
-)
-from visual_tracker.trackers.template_update import UpdatedTemplate
+from visual_tracker.trackers.target_memory import TargetMemory
 from visual_tracker.trackers.torch_runtime import weights_path
-from visual_tracker.trackers.turns import Turns
 
 #: thresholds on the network's own probability, where no calibration lies beside the weights;
 #: chosen on held-out training videos for the first weights of `lite`
@@ -97,228 +78,6 @@ _UNCALIBRATED = Thresholds(lost=0.25, found=0.8, similarity=0.25)
 _STRANGE_RANK = 0.3
 #: and its confidence is multiplied by this power of what overlaps otherwise
 _STRANGE_POWER = 2.0
-
-#: the filter's peak is looked for within this share of the box's mean side from its centre
-_PEAK_RADIUS = 0.5
-
-
-@dataclass(frozen=True)
-class DaSiamRpnParameters(SiamRpnParameters):
-    """Parameters of DaSiamRPN; the defaults were chosen on videos of the training data."""
-
-    size_rate: float = parameter(
-        0.8,
-        "How fast the size follows, at full score and confidence.",
-        minimum=0.0,
-        maximum=1.0,
-    )
-    lost_threshold: float = parameter(
-        -1.0,
-        "Lost when the confidence falls below this; negative: as calibrated for the weights.",
-        minimum=-1.0,
-        maximum=1.0,
-    )
-    found_threshold: float = parameter(
-        -1.0,
-        "Found again when the confidence rises above this, or that of frames in a row adds up to "
-        "as much; negative: as calibrated.",
-        minimum=-1.0,
-        maximum=1.0,
-    )
-    calibrated: bool = parameter(
-        True, "Confidence is the calibrated probability, where there is one for the weights."
-    )
-    long_term: bool = parameter(
-        True, "Search a growing region, too, while lost; false only follows the best proposal."
-    )
-    patience: int = parameter(
-        5,
-        "Frames in a row below lost_threshold after which a growing region is searched, too.",
-        minimum=0,
-        maximum=10000,
-    )
-    search_growth: int = parameter(
-        128,
-        "Growth of the search region a frame while lost, in network pixels.",
-        minimum=1,
-        maximum=1024,
-    )
-    largest_search: int = parameter(
-        449,
-        "Largest side of a search crop in network pixels; a larger region is searched in tiles.",
-        minimum=257,
-        maximum=4097,
-    )
-    reidentify: bool = parameter(
-        True,
-        "Found again only if it looks like the first and the recent templates; less confidence "
-        "does where it was lost.",
-    )
-    found_similarity: float = parameter(
-        -1.0,
-        "Least similarity to the first and to a recent template; negative: as calibrated.",
-        minimum=-1.0,
-        maximum=1.0,
-    )
-    confirm_frames: int = parameter(
-        1, "Found again when it is found in so many frames in a row.", minimum=1, maximum=100
-    )
-    target_model: bool = parameter(
-        True,
-        "Learn a filter of the target on line and rank by it too.",
-        applies=Applies.AT_NEXT_INIT,
-    )
-    model_weight: float = parameter(
-        1.0, "Weight of the filter against the network's score.", minimum=0.0, maximum=10.0
-    )
-    model_channels: int = parameter(
-        32,
-        "Channels of the filter: principal components of the network's features.",
-        minimum=1,
-        maximum=512,
-        applies=Applies.AT_NEXT_INIT,
-    )
-    model_decay: float = parameter(
-        0.98,
-        "Factor by which a learned frame counts less with each one learned after it.",
-        minimum=0.0,
-        maximum=1.0,
-        applies=Applies.AT_NEXT_INIT,
-    )
-    model_distractor_weight: float = parameter(
-        1.0,
-        "Weight of a distractor against another sample of the surroundings; 0: not learned.",
-        minimum=0.0,
-        maximum=100.0,
-        applies=Applies.AT_NEXT_INIT,
-    )
-    learn_delay: int = parameter(
-        12,
-        "A frame is learned when the target has been held for so many frames after it; 0: at once, "
-        "for targets that are never covered.",
-        minimum=0,
-        maximum=1000,
-    )
-    learn_every: int = parameter(
-        4, "The filter and the recent templates learn every n-th frame.", minimum=1, maximum=1000
-    )
-    template_share: float = parameter(
-        0.5,
-        "Share of later templates in the one searched for; 0 keeps the first.",
-        minimum=0.0,
-        maximum=1.0,
-    )
-    template_rate: float = parameter(
-        0.2, "Weight of a new template among the later ones.", minimum=0.0, maximum=1.0
-    )
-    template_threshold: float = parameter(
-        0.8, "Confidence above which the template is updated.", minimum=0.0, maximum=1.0
-    )
-    box_correction: float = parameter(
-        0.4,
-        "Share of the boxes' error in the first frame that is taken off later boxes.",
-        minimum=0.0,
-        maximum=1.0,
-        applies=Applies.AT_NEXT_INIT,
-    )
-    check_every: int = parameter(
-        4,
-        "The box is checked against the first frame at another scale every n-th frame; 0: never.",
-        minimum=0,
-        maximum=1000,
-    )
-    check_margin: float = parameter(
-        0.08,
-        "By so much another box must look more like the first frame's to replace the present one.",
-        minimum=0.0,
-        maximum=1.0,
-    )
-    distractor_aware: bool = parameter(True, "Rank proposals by the distractor-aware template.")
-    distractor_weight: float = parameter(
-        0.1, "Weight of the similarity to the combined template.", minimum=0.0, maximum=10.0
-    )
-    distractor_strength: float = parameter(
-        0.5,
-        "How much distractors count against the target (the paper's a^).",
-        minimum=0.0,
-        maximum=10.0,
-    )
-    distractor_threshold: float = parameter(
-        0.5, "A candidate with a higher score is a distractor.", minimum=0.0, maximum=1.0
-    )
-    track_distractors: bool = parameter(
-        True, "Follow distractors, too, and take none that is known for the target."
-    )
-    learn_threshold: float = parameter(
-        0.4, "Confidence above which templates and filter learn.", minimum=0.0, maximum=1.0
-    )
-    candidates: int = parameter(8, "Proposals that are ranked anew.", minimum=1, maximum=100)
-    suppression: float = parameter(
-        0.3, "IoU above which a lesser proposal is suppressed.", minimum=0.0, maximum=1.0
-    )
-
-
-class Filtered(NamedTuple):
-    """What the target model says of a crop.
-
-    Attributes:
-        features: projected, (channels, H, W).
-        answer: its map, (rows, columns).
-        values: its answer at each proposal's centre, (N,).
-    """
-
-    features: FloatArray
-    answer: FloatArray
-    values: FloatArray
-
-
-class Choice(NamedTuple):
-    """The target's proposal among those of a crop.
-
-    Attributes:
-        ranked: all proposals.
-        chosen: index of the target's.
-        distractors: indices of those that resemble it.
-        filtered: what the target model says, None without one.
-        candidates: the proposals between which it was chosen; None where distractors are of no
-            concern.
-    """
-
-    ranked: Ranked
-    chosen: int
-    distractors: list[int]
-    filtered: Filtered | None
-    candidates: Candidates | None
-
-
-class Thorough(NamedTuple):
-    """What every `learn_every`-th frame teaches besides.
-
-    Attributes:
-        features: projected, of the crop; None without a target model.
-        box: of the target in the crop, (4,).
-        distractors: (2, n), x and y of their centres in the crop.
-        template: of the frame, None where its confidence is too low for one.
-    """
-
-    features: FloatArray | None
-    box: FloatArray
-    distractors: FloatArray
-    template: Any | None
-
-
-class Lesson(NamedTuple):
-    """What a frame teaches.
-
-    Attributes:
-        target: embedding of the cell that proposes it.
-        distractors: those of the distractors.
-        thorough: of every `learn_every`-th frame.
-    """
-
-    target: FloatArray
-    distractors: list[FloatArray]
-    thorough: Thorough | None
 
 
 class _Search(NamedTuple):
@@ -355,49 +114,14 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _init(self, image: Image, box: Box) -> None:
         super()._init(image, box)
-        self._searched = UpdatedTemplate(self.matcher, self._template)
-        embedding = self.matcher.embedding(self._template)
-        self._combined = CombinedTemplate(embedding, self.parameters.distractor_strength)
         self._strangers = DistractorTracks(box)
-        self._gallery = Gallery(embedding)
         self._hold = TargetHold(box)
-        self._lesson_turns = Turns()
-        self._lessons = DelayedLessons[Lesson]()
         self._check = BoxCheck()
-        self._learn_first_frame(image, box)
-
-    def _learn_first_frame(self, image: Image, box: Box) -> None:
-        """Start the target model, and see what the network's boxes get wrong here."""
-        self._model: TargetModel | None = None
-        self._correction = np.zeros(4)
-        if not self.parameters.target_model and not self.parameters.box_correction:
-            return
-        views = first_views(image, box, self._local_frame(box), self._padding)
-        questions = [Question.of_crop(self._template, view.crop) for view in views]
-        responses = respond_to(self.matcher, questions)
-        if self.parameters.target_model:
-            self._model = self._new_model(views, responses)
-        upright = [
-            (decode_response(response, self.geometry), view.box)
-            for response, view in zip(responses, views, strict=True)
-            if view.is_upright
-        ]
-        self._correction = self.parameters.box_correction * measure_correction(upright)
-
-    def _new_model(self, views: list[View], responses: list[Response]) -> TargetModel:
-        """A target model of what the network says of the first frame's views."""
-        settings = ModelSettings(
-            channels=self.parameters.model_channels,
-            decay=self.parameters.model_decay,
-            distractor_weight=self.parameters.model_distractor_weight,
-        )
-        return TargetModel(
-            [response.embedding for response in responses],
-            [view.box for view in views],
-            self._combined.shape[1],
-            self.geometry.stride,
-            settings,
-        )
+        self._memory = TargetMemory(self.matcher, self._template, self.parameters)
+        if self.parameters.target_model or self.parameters.box_correction:
+            views = first_views(image, box, self._local_frame(box), self._padding)
+            questions = [Question.of_crop(self._template, view.crop) for view in views]
+            self._memory.learn_views(views, respond_to(self.matcher, questions), self.parameters)
 
     def _steps(self, image: Image, last: Track) -> Steps:
         seen = yield from self._search(image, self._local_frame(last.box), last.box)
@@ -413,7 +137,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         if state is TrackState.TRACKING:
             box = yield from self._keep(image, seen)
         else:
-            self._lessons.drop()
+            self._memory.drop_lessons()
         return Track(box, confidence, state, region)
 
     def _keep(self, image: Image, seen: _Search) -> Generator[Question, Response, Box]:
@@ -428,7 +152,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
             self._learn(seen.choice, template, confidence)
             return box
         # what was seen in the wrong frame is not what is to be learned
-        self._lessons.drop()
+        self._memory.drop_lessons()
         self._hold.correct(better)
         return better
 
@@ -438,7 +162,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         """Search a crop for what the target's box may be, `origin` being the last one."""
         response = yield self._question(image, frame)
         choice = self._look(response, frame, origin, wide)
-        evidence = self.evidence(choice)
+        evidence = self._memory.evidence(choice)
         confidence = self._confidence(choice, evidence)
         box = self._updated(
             frame, choice.ranked, choice.chosen, origin, size_of(image), trust=confidence
@@ -474,13 +198,13 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
         `template` makes that of the box.
         """
-        likeness = self._likeness_to_first(template())
+        likeness = self._memory.likeness_to_first(template())
         if likeness > ALIKE:
             return None
         frame = self._check.look(self._local_frame(box))
-        response = yield Question(self._searched.first, image, frame, self._padding)
+        response = yield Question(self._memory.first_template, image, frame, self._padding)
         others = [
-            (self._likeness_to_first(self._template_of(image, other)), other)
+            (self._memory.likeness_to_first(self._template_of(image, other)), other)
             for other in self._contenders(response, frame, size_of(image))
             if other.iou(box) > 0
         ]
@@ -490,15 +214,11 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _contenders(
         self, response: Response, frame: CropFrame, image_size: tuple[int, int]
     ) -> list[Box]:
-        boxes = _in_image(contenders(self._proposals(response)), frame)
+        boxes = _in_image(contenders(self._memory.proposals(response)), frame)
         return [
             self._bounded((x, y), (width, height), image_size)
             for x, y, width, height in boxes.T.tolist()
         ]
-
-    def _likeness_to_first(self, template: Any) -> float:
-        """Of what a template shows to what the first one does."""
-        return self._gallery.likeness(self.matcher.embedding(template)).first
 
     # Which proposal it is -----------------------------------------------------------------------
 
@@ -507,8 +227,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
         A window weighs the places around the crop's centre more, but in a wide search.
         """
-        proposals = self._proposals(response)
-        filtered = self._filter(response, proposals)
+        proposals = self._memory.proposals(response)
+        filtered = self._memory.filtered(response, proposals)
         scores = proposals.scores
         if filtered is not None:
             weight = self.parameters.model_weight
@@ -519,23 +239,10 @@ class DaSiamRpnTracker(SiamRpnTracker):
             return Choice(ranked, int(ranked.ranks.argmax()), [], filtered, None)
         return self._choose(ranked, filtered, frame)
 
-    def _proposals(self, response: Response) -> Proposals:
-        """Those of an answer, less what the network's boxes get wrong on this target."""
-        proposals = decode_response(response, self.geometry)
-        return proposals._replace(boxes=corrected(proposals.boxes, self._correction))
-
-    def _filter(self, response: Response, proposals: Proposals) -> Filtered | None:
-        if self._model is None:
-            return None
-        features = self._model.project(response.embedding)
-        answer = self._model.respond(features)
-        values = values_at(answer, proposals.boxes[:2], self.geometry.stride)
-        return Filtered(features, answer, values)
-
     def _choose(self, ranked: Ranked, filtered: Filtered | None, frame: CropFrame) -> Choice:
         """The target's proposal, and those of its distractors."""
         places = self._candidates(ranked)
-        similarity = self._combined.similarity([self._embedding(ranked, k) for k in places])
+        similarity = self._memory.similarity(ranked, places)
         ranks = ranked.ranks[places] + self.parameters.distractor_weight * similarity
         boxes = _in_image(ranked.proposals.boxes[:, places], frame)
         strangeness = self._strangers.strangeness(boxes)
@@ -572,23 +279,11 @@ class DaSiamRpnTracker(SiamRpnTracker):
             return probability
         return probability * (1 - choice.candidates.strangeness) ** _STRANGE_POWER
 
-    def evidence(self, choice: Choice) -> Evidence | None:
-        """All that speaks for the chosen box; None without a target model."""
-        if choice.filtered is None:
-            return None
-        proposals = choice.ranked.proposals
-        box = proposals.boxes[:, choice.chosen]
-        # the middle of the box and the filter's peak are seldom at the same place to the pixel
-        radius = _PEAK_RADIUS * float(np.sqrt(box[2] * box[3]))
-        peak = peak_near(choice.filtered.answer, box[:2], radius, self.geometry.stride)
-        network = logit(float(proposals.scores[choice.chosen]))
-        return Evidence(network, peak, *self._likeness(choice))
-
     def _likeness(self, choice: Choice, evidence: Evidence | None = None) -> Likeness:
         """How much the chosen box looks like the target; taken from the evidence, if there is."""
         if evidence is not None:
             return Likeness(evidence.first, evidence.recent)
-        return self._gallery.likeness(self._window(choice))
+        return self._memory.likeness(choice)
 
     def _hold_rules(self) -> HoldRules:
         chosen = self.parameters
@@ -603,7 +298,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _thresholds(self) -> Thresholds:
         """Those given, else those of the calibration, else those of the network's probability."""
         chosen, own = self.parameters, _UNCALIBRATED
-        if self.calibration is not None and chosen.calibrated and self._model is not None:
+        if self.calibration is not None and chosen.calibrated and self._memory.has_model:
             own = self.calibration.thresholds
         given = Thresholds(chosen.lost_threshold, chosen.found_threshold, chosen.found_similarity)
         return own.overridden(given)
@@ -622,63 +317,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
         self._strangers.update(taken, [one for one in found if one is not None], is_sure)
 
     def _learn(self, choice: Choice, template: Callable[[], Any], confidence: float) -> None:
-        """Learn from a frame in which the target is held, `learn_delay` frames later.
-
-        `template` makes that of the target's box.
-        """
-        worthy = confidence > self.parameters.learn_threshold
-        lesson = self._lesson(choice, template, confidence) if worthy else None
-        if lesson is not None and lesson.thorough is not None:
-            # a likeness must not fall because the templates it is taken to are old
-            self._gallery.remember(self._window(choice))
-        for ready in self._lessons.hold(lesson, self.parameters.learn_delay):
-            self._take_in(ready)
-
-    def _lesson(self, choice: Choice, template: Callable[[], Any], confidence: float) -> Lesson:
-        """What a frame teaches; without the image, which is not ours to keep."""
-        ranked = choice.ranked
-        is_thorough = self._lesson_turns.is_due(self.parameters.learn_every)
-        return Lesson(
-            self._embedding(ranked, choice.chosen),
-            [self._embedding(ranked, distractor) for distractor in choice.distractors],
-            self._thorough(choice, template, confidence) if is_thorough else None,
-        )
-
-    def _thorough(self, choice: Choice, template: Callable[[], Any], confidence: float) -> Thorough:
-        boxes = choice.ranked.proposals.boxes
-        wanted = self.parameters.template_share > 0
-        is_sure = confidence > self.parameters.template_threshold
-        return Thorough(
-            choice.filtered.features if choice.filtered else None,
-            boxes[:, choice.chosen],
-            boxes[:2, choice.distractors],
-            template() if wanted and is_sure else None,
-        )
-
-    def _take_in(self, lesson: Lesson) -> None:
-        if self.parameters.distractor_aware:
-            self._combined.learn(lesson.target, lesson.distractors)
-        thorough = lesson.thorough
-        if thorough is None:
-            return
-        if self._model is not None and thorough.features is not None:
-            self._model.learn(thorough.features, thorough.box, thorough.distractors)
-        if thorough.template is not None:
-            chosen = self.parameters
-            self._searched.learn(thorough.template, chosen.template_rate, chosen.template_share)
-            self._template = self._searched.current
-
-    def _embedding(self, ranked: Ranked, proposal: int) -> FloatArray:
-        """Embedding of the cell that proposes."""
-        row, column = (int(value) for value in ranked.proposals.cells[:, proposal])
-        return window_of(ranked.response.embedding, (row, column), self._combined.shape)
-
-    def _window(self, choice: Choice) -> FloatArray:
-        """Embedding where the chosen box is, maybe cells away from the one that proposes it."""
-        proposals = choice.ranked.proposals
-        center = proposals.boxes[:2, choice.chosen]
-        cell = nearest_cell(center, proposals.shape, self.geometry.stride)
-        return window_of(choice.ranked.response.embedding, cell, self._gallery.shape)
+        """Learn from a frame in which the target is held; `template` makes that of its box."""
+        self._memory.learn(choice, template, confidence, self.parameters)
+        self._template = self._memory.template
 
 
 def _in_image(boxes: FloatArray, frame: CropFrame) -> FloatArray:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from visual_tracker.annotations import DataError
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds, digest
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnParameters, DaSiamRpnTracker
+from visual_tracker.trackers.dasiamrpn import DaSiamRpnTracker
+from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.training.calibration_cases import Case
 from visual_tracker.training.witnesses import Witness, WitnessedTracker, collect
 
