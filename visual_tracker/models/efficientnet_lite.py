@@ -5,6 +5,11 @@ Google's, 2020. Batch norms of a pretrained trunk are never trained here (crops 
 poor statistics), so each is folded into the convolution before it: the network is the same and
 faster, in training too.
 
+A trunk may be narrower inside its blocks than the published one (:class:`Widths`), with the same
+maps going in and out of each. An early block costs as much as a late one, so what is kept of each
+is chosen by what it costs (docs/performance.md); `visual_tracker.training.narrowing` makes the
+weights.
+
 Padding is symmetric: on crops of ``16 n + 1`` pixels, cell ``i`` of the map of stride ``s`` then
 lies on pixel ``s i`` exactly, and the middle cell on the middle pixel.
 """
@@ -37,7 +42,7 @@ class PretrainedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Blocks of one width: expansion, output channels, kernel, stride of the first, number."""
+    """Blocks of one width: published expansion, output channels, kernel, first's stride, number."""
 
     expansion: int
     channels: int
@@ -46,7 +51,6 @@ class Stage:
     blocks: int
 
 
-STEM_CHANNELS = 32
 STAGES = (
     Stage(1, 16, 3, 1, 1),
     Stage(6, 24, 3, 2, 2),
@@ -58,17 +62,37 @@ STAGES = (
 STRIDE8_STAGE = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Inner widths of a trunk.
+
+    Attributes:
+        stem: channels of the stem.
+        blocks: of each stage the channels of its blocks' depthwise layers. Those of the first
+            block, which expands nothing, are the stem's.
+    """
+
+    stem: int
+    blocks: tuple[tuple[int, ...], ...]
+
+
+#: the published network
+WIDE = Widths(32, ((32,), (96, 144), (144, 240), (240, 480, 480), (480, 672, 672)))
+#: 56 % of its time on a CPU
+NARROW = Widths(16, ((16,), (32, 64), (80, 112), (160, 240, 240), (320, 336, 336)))
+
+
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise, project 1x1, with a shortcut where shapes allow."""
 
-    def __init__(self, inputs: int, stage: Stage, stride: int) -> None:
+    def __init__(self, inputs: int, hidden: int, stage: Stage, stride: int) -> None:
         super().__init__()
-        hidden = inputs * stage.expansion
         self.expand = nn.Conv2d(inputs, hidden, 1) if stage.expansion > 1 else None
         self.depthwise = DepthwiseConv2d(hidden, stage.kernel, stride)
         self.project = nn.Conv2d(hidden, stage.channels, 1)
         self.activation = nn.ReLU6()
-        self.shortcut = stride == 1 and inputs == stage.channels
+        # The first block has none in the published network, and so has none in a narrow one.
+        self.shortcut = self.expand is not None and stride == 1 and inputs == stage.channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, channels, H / stride, W / stride)."""
@@ -78,20 +102,26 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Features of stride 8 (40 channels) and stride 16 (112 channels)."""
+    """Features of stride 8 (40 channels) and stride 16 (112 channels).
+
+    Args:
+        widths: inside of stem and blocks.
+    """
 
     channels = (STAGES[STRIDE8_STAGE].channels, STAGES[-1].channels)
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Widths = WIDE) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, STEM_CHANNELS, 3, 2, 1)
+        self.widths = widths
+        self.stem = nn.Conv2d(3, widths.stem, 3, 2, 1)
         self.activation = nn.ReLU6()
         stages = []
-        width = STEM_CHANNELS
-        for stage in STAGES:
+        width = widths.stem
+        for stage, hidden in zip(STAGES, widths.blocks, strict=True):
             blocks = []
-            for index in range(stage.blocks):
-                blocks.append(InvertedResidual(width, stage, stage.stride if index == 0 else 1))
+            for index, inner in enumerate(hidden):
+                stride = stage.stride if index == 0 else 1
+                blocks.append(InvertedResidual(width, inner, stage, stride))
                 width = stage.channels
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
@@ -121,7 +151,8 @@ class EfficientNetLite0(nn.Module):
         """Take the ImageNet weights of the published state dict, folding its batch norms.
 
         Raises:
-            PretrainedError: if a tensor is missing or has another shape.
+            PretrainedError: if a tensor is missing or has another shape, as all have for a narrow
+                trunk.
         """
         own = dict(self.named_modules())
         with torch.no_grad():

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from visual_tracker.models.efficientnet_lite import EfficientNetLite0
+from visual_tracker.models.efficientnet_lite import WIDE, EfficientNetLite0, Widths
 
 
 class LiteFeatures(nn.Module):
-    """Trunk and neck; a subclass sets the neck, which joins the trunk's two maps."""
+    """Trunk and neck; a subclass sets the neck, which joins the trunk's two maps.
+
+    Args:
+        widths: inside of the trunk.
+    """
 
     neck: nn.Module
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Widths = WIDE) -> None:
         super().__init__()
-        self.trunk = EfficientNetLite0()
+        self.trunk = EfficientNetLite0(widths)
 
     def trunk_parts(self) -> list[nn.Module]:
         """Stages from the last to the first, then the stem."""

@@ -23,7 +23,7 @@ from visual_tracker.models.correlation import (
     center_window,
     depthwise_correlation,
 )
-from visual_tracker.models.efficientnet_lite import EfficientNetLite0
+from visual_tracker.models.efficientnet_lite import NARROW, EfficientNetLite0, Widths
 from visual_tracker.models.geometry import LITE_RPN
 from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.siamrpn import Proposals, SiamRpnNetwork, Template
@@ -176,12 +176,13 @@ class LiteSiamRpn(LiteFeatures, SiamRpnNetwork):
 
     Args:
         channels: width of neck and branches.
+        widths: inside of the trunk.
     """
 
     geometry = LITE_RPN
 
-    def __init__(self, channels: int = 96) -> None:
-        super().__init__()
+    def __init__(self, channels: int = 96, widths: Widths = NARROW) -> None:
+        super().__init__(widths)
         self.neck = Neck(*EfficientNetLite0.channels, channels)
         self.classification = Branch(channels, 2 * self.geometry.anchors)
         self.regression = Branch(channels, 4 * self.geometry.anchors)

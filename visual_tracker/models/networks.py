@@ -9,6 +9,7 @@ from torch import nn
 
 from visual_tracker.models.adnet import LiteAdnet, VggAdnet
 from visual_tracker.models.alexnet import AlexNetSiamRpn
+from visual_tracker.models.efficientnet_lite import WIDE
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.mdnet import MdNet
 from visual_tracker.models.siamfc import LiteSiamFc
@@ -16,6 +17,7 @@ from visual_tracker.parameters import ParameterError
 
 NETWORKS: dict[tuple[str, str], Callable[[], nn.Module]] = {
     ("siamrpn", "lite"): LiteSiamRpn,
+    ("siamrpn", "lite-wide"): partial(LiteSiamRpn, widths=WIDE),
     ("siamrpn", "alexnet-vot"): AlexNetSiamRpn,
     ("siamrpn", "alexnet-otb"): AlexNetSiamRpn,
     ("siamrpn", "alexnet-big"): partial(AlexNetSiamRpn, scale=2),

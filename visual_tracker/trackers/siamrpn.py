@@ -36,8 +36,9 @@ class SiamRpnParameters(EngineParameters):
 
     network: str = parameter(
         "lite",
-        "lite comes with weights; alexnet-* take the DaSiamRPN authors' files by 'weights'.",
-        choices=("lite", "alexnet-vot", "alexnet-otb", "alexnet-big"),
+        "lite comes with weights; lite-wide takes a file of yours by 'weights', and alexnet-* the "
+        "DaSiamRPN authors'.",
+        choices=("lite", "lite-wide", "alexnet-vot", "alexnet-otb", "alexnet-big"),
         applies=Applies.AT_RESTART,
     )
     window_influence: float = parameter(

@@ -91,8 +91,11 @@ class Recipe(Parameters):
     fresh_heads: bool = parameter(
         False, "Heads begin anew; with teacher_maps, with mean and spread of the teacher's maps."
     )
-    boxes_only: bool = parameter(
-        False, "Only the branch that makes boxes learns; all else stays as it was, norms as well."
+    learns: str = parameter(
+        "all",
+        "What learns: all; features, which is trunk and neck; or boxes, the branch that makes "
+        "them, but for its norms. The rest stays as it was.",
+        choices=("all", "features", "boxes"),
     )
     teacher_others: float = parameter(
         0.0, "Weight of its probability and response where the template is of another object.",

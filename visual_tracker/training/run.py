@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from visual_tracker.annotations import Collection, DataError
-from visual_tracker.models.efficientnet_lite import EfficientNetLite0, load_imagenet_state
+from visual_tracker.models.efficientnet_lite import (
+    MEAN,
+    SCALE,
+    WIDE,
+    EfficientNetLite0,
+    load_imagenet_state,
+)
 from visual_tracker.models.networks import create_network
 from visual_tracker.training.data import read_collection
 from visual_tracker.training.device import DeviceImages, DeviceMaker, DeviceMemoryError
 from visual_tracker.training.exclusions import Exclusions, leave_out
 from visual_tracker.training.images import ImageStore
+from visual_tracker.training.narrowing import narrow
 from visual_tracker.training.packs import is_pack, read_pack
 from visual_tracker.training.pairs import PairSampler, make_sampler
 from visual_tracker.training.recipe import Recipe
@@ -36,6 +43,9 @@ WEIGHTS = "weights.safetensors"
 
 #: parts of `lite` that make answers of features
 _HEADS = ("classification", "regression")
+
+#: numbers of the samples on which a trunk is narrowed, far from those of training and validation
+_NARROWING = range(1 << 41, (1 << 41) + 32)
 
 
 def read_collections(folders: Sequence[Path], exclusions: Exclusions | None = None) -> Collection:
@@ -79,7 +89,8 @@ def prepare(
         machine: where it runs.
         image_budget: bytes of decoded images to keep in memory, or on the device.
         initial: weights of an earlier run to start from instead of ImageNet's; tensors of other
-            names are left alone.
+            names or shapes are left alone. A trunk that is narrower than theirs is made of it
+            (:mod:`visual_tracker.training.narrowing`).
         exclusions: pictures that must not be trained on.
         sampling: where samples are made, one of SAMPLING.
 
@@ -88,11 +99,13 @@ def prepare(
     """
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
-    _initialize(network, initial, recipe.fresh_heads)
     task = TASKS[kind](network, recipe)
     sampler, held_out = make_sampler(collection, recipe)
     maker_of = _makers(collection, task, machine, image_budget, exclusions, sampling)
     maker = maker_of(sampler)
+    _initialize(network, initial, recipe.fresh_heads)
+    if (wide := _wide_trunk(network, initial)) is not None:
+        _narrow(network, wide, maker)
     validation = None
     if held_out:
         validation = maker_of(PairSampler(held_out, [], recipe))
@@ -152,5 +165,52 @@ def _initialize(network: nn.Module, initial: Path | None, fresh_heads: bool) -> 
         }
         network.load_state_dict(given, strict=False)
         log.info("%d of %d tensors taken from %s", len(given), len(own), initial)
-    elif isinstance(trunk := getattr(network, "trunk", None), EfficientNetLite0):
+    elif (trunk := _trunk(network)) is not None and trunk.widths == WIDE:
         trunk.load_imagenet(load_imagenet_state())
+
+
+def _trunk(network: nn.Module) -> EfficientNetLite0 | None:
+    trunk = getattr(network, "trunk", None)
+    return trunk if isinstance(trunk, EfficientNetLite0) else None
+
+
+def _wide_trunk(network: nn.Module, initial: Path | None) -> EfficientNetLite0 | None:
+    """The trunk that a network's narrower one is made of, if it has to be.
+
+    Raises:
+        DataError: if the file's trunk is neither the network's own nor a wide one to make it of.
+    """
+    own, wide = _trunk(network), EfficientNetLite0()
+    if own is None:
+        return None
+    if initial is None:
+        if own.widths == WIDE:
+            return None
+        wide.load_imagenet(load_imagenet_state())
+        return wide
+    given, prefix = load_file(initial), "trunk."
+    state = {
+        name.removeprefix(prefix): value.float()
+        for name, value in given.items()
+        if name.startswith(prefix)
+    }
+    if not state or _shapes(state) == _shapes(own.state_dict()):
+        return None
+    if _shapes(state) != _shapes(wide.state_dict()):
+        raise DataError(f"the trunk in {initial} is too narrow; give weights of lite-wide instead")
+    wide.load_state_dict(state)
+    return wide
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
+
+
+def _narrow(network: nn.Module, wide: EfficientNetLite0, maker: BatchMaker) -> None:
+    """Let a network's trunk do what a wide one does, on crops that will be trained on."""
+    (batch,) = maker.batches(_NARROWING, len(_NARROWING))
+    crops = batch["search"].float().cpu()
+    trunk = _trunk(network)
+    assert trunk is not None
+    narrow(wide, trunk, (crops.flip(1) - MEAN) / SCALE)
+    log.info("the trunk was made of a wide one")

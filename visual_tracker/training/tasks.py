@@ -33,8 +33,8 @@ class Task(ABC):
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
-        if recipe.boxes_only and not isinstance(network, LiteSiamRpn):
-            raise ParameterError("only siamrpn's lite has boxes_only; set boxes_only=false")
+        if recipe.learns != "all" and not isinstance(network, LiteSiamRpn):
+            raise ParameterError("only siamrpn's lite can learn a part; set learns=all")
         self.geometry: Geometry = network.geometry
         self.recipe = recipe
         self.extra = nn.Module()

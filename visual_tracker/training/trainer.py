@@ -147,14 +147,20 @@ class Trainer:
 
     # Parameters -----------------------------------------------------------------------------------
 
+    def _learning_parts(self) -> list[nn.Module]:
+        """What learns by the recipe, and adapts its norms, beside the parts of the trunk."""
+        network = self.network
+        if self.recipe.learns == "all":
+            return [network]
+        assert isinstance(network, LiteSiamRpn)
+        return [network.neck if self.recipe.learns == "features" else network.regression]
+
     def _parameter_groups(self) -> list[tuple[list[nn.Parameter], float, int]]:
         """Parameters, peak rate and step of release: heads first, then trunk parts."""
-        if self.recipe.boxes_only:
-            assert isinstance(self.network, LiteSiamRpn)
-            return [(list(self.network.regression.parameters()), self.recipe.learning_rate, 0)]
         parts = self.network.trunk_parts()
         in_trunk = {id(parameter) for part in parts for parameter in part.parameters()}
-        heads = [p for p in self.network.parameters() if id(p) not in in_trunk]
+        heads = [p for part in self._learning_parts() for p in part.parameters()]
+        heads = [p for p in heads if id(p) not in in_trunk]
         groups = [(heads + list(self.task.extra.parameters()), self.recipe.learning_rate, 0)]
         for part, step in zip(parts, self._releases, strict=False):
             groups.append((list(part.parameters()), self.recipe.trunk_rate, step))
@@ -204,11 +210,19 @@ class Trainer:
                 progress.update(bar, completed=self.step, description=text)
         self._unwrap()
 
-    def _one_step(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
-        self._wrapped.train(not self.recipe.boxes_only)
-        self.task.extra.train()
-        for part in self.network.trunk_parts()[max(0, self._released) :]:
+    def _train_parts(self) -> None:
+        """Put in training mode what learns, and all else in that of use."""
+        self._wrapped.train(self.recipe.learns == "all")
+        parts, released = self.network.trunk_parts(), max(0, self._released)
+        # a single branch is taught on crops of its own, which its norms need not see
+        adapting = [] if self.recipe.learns == "boxes" else self._learning_parts()
+        for part in (*adapting, *parts[:released], self.task.extra):
+            part.train()
+        for part in parts[released:]:
             part.eval()  # the statistics of frozen batch norms stay too
+
+    def _one_step(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
+        self._train_parts()
         generator = torch.Generator().manual_seed(
             (self.recipe.seed * 1_000_003 + self.step) * self.machine.processes + self.machine.rank
         )

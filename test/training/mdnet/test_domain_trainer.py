@@ -15,9 +15,10 @@ torch = pytest.importorskip("torch")
 
 from test.mdnet.small import SmallFeatures  # noqa: E402
 from test.training.factories import write_native  # noqa: E402
-from visual_tracker.annotations import Track, View  # noqa: E402
+from visual_tracker.annotations import Collection, DataError, Track, View  # noqa: E402
 from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.cli.train import command  # noqa: E402
+from visual_tracker.models.loading import write_weights  # noqa: E402
 from visual_tracker.models.mdnet import MdNet  # noqa: E402
 from visual_tracker.models.mdnet_release import load_mdnet  # noqa: E402
 from visual_tracker.models.networks import create_network  # noqa: E402
@@ -25,6 +26,7 @@ from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E4
 from visual_tracker.training.images import ImageStore  # noqa: E402
 from visual_tracker.training.mdnet.domains import Domain, DomainSampler, map_domain  # noqa: E402
 from visual_tracker.training.mdnet.recipe import MdNetRecipe  # noqa: E402
+from visual_tracker.training.mdnet.run import prepare  # noqa: E402
 from visual_tracker.training.mdnet.trainer import DomainTrainer  # noqa: E402
 from visual_tracker.training.mdnet.validation import ranking_quality  # noqa: E402
 from visual_tracker.training.run import WEIGHTS  # noqa: E402
@@ -165,6 +167,14 @@ def test_another_recipe_or_other_videos_are_refused(tracks: list[Track], tmp_pat
 def test_ranking_quality_counts_pairs_in_order() -> None:
     positives, negatives = torch.tensor([2.0, 0.0]), torch.tensor([1.0, 0.0, -1.0, -2.0])
     assert ranking_quality(positives, negatives) == pytest.approx((4 + 2.5) / 8)
+
+
+def test_a_trunk_too_narrow_to_start_from_is_refused(tracks: list[Track], tmp_path: Path) -> None:
+    initial = tmp_path / "narrow.safetensors"
+    write_weights(create_network("siamrpn", "lite").state_dict(), initial)
+    collection, images = Collection(tracks), ImageStore(1 << 24)
+    with pytest.raises(DataError, match="lite-wide"):
+        prepare("lite", collection, RECIPE, tmp_path / "run", "cpu", images, initial)
 
 
 @pytest.mark.slow

@@ -89,9 +89,14 @@ def _initialize(network: MdNet, initial: Path | None) -> None:
             for name, value in load_file(initial).items()
             if "trunk." in name
         }
-        missing = features.trunk.state_dict().keys() - trunk.keys()
+        own = features.trunk.state_dict()
+        missing = own.keys() - trunk.keys()
         if missing:
             raise DataError(f"{initial} holds no trunk of EfficientNet-Lite0 (no {min(missing)})")
+        if any(trunk[name].shape != value.shape for name, value in own.items()):
+            raise DataError(
+                f"the trunk in {initial} is too narrow; give weights of lite-wide instead"
+            )
         features.trunk.load_state_dict(trunk)
         log.info("trunk taken from %s", initial)
 
