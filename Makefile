@@ -135,6 +135,8 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-6.recipe --set seed=$(SEED) \
 		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-6' \
 		--initial '$(RUNS)/siamrpn-lite-5/weights.safetensors'
+	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --network lite-wide \
+		--weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' \
 		--weights '$(RUNS)/siamrpn-lite-6/weights.safetensors'
 	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \

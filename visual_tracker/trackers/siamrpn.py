@@ -36,8 +36,8 @@ class SiamRpnParameters(EngineParameters):
 
     network: str = parameter(
         "lite",
-        "lite comes with weights; lite-wide takes a file of yours by 'weights', and alexnet-* the "
-        "DaSiamRPN authors'.",
+        "lite and lite-wide come with weights, the latter is slower and a little more exact; "
+        "alexnet-* take the DaSiamRPN authors' files by 'weights'.",
         choices=("lite", "lite-wide", "alexnet-vot", "alexnet-otb", "alexnet-big"),
         applies=Applies.AT_RESTART,
     )
