@@ -13,11 +13,10 @@ torch = pytest.importorskip("torch")
 from test.training.factories import plain_recipe, write_native  # noqa: E402
 from visual_tracker.annotations import DataError  # noqa: E402
 from visual_tracker.models.efficientnet_lite import (  # noqa: E402
-    MEAN,
     NARROW,
-    SCALE,
     WIDE,
     EfficientNetLite0,
+    normalised,
 )
 from visual_tracker.models.loading import write_weights  # noqa: E402
 from visual_tracker.models.networks import create_network  # noqa: E402
@@ -47,7 +46,7 @@ def pictures(folder: Path) -> torch.Tensor:
     """The stills of a data set."""
     images = [cv2.imread(str(path)) for path in sorted((folder / "images").iterdir())]
     resized = np.stack([cv2.resize(image, (257, 257)) for image in images])
-    return (torch.from_numpy(resized).permute(0, 3, 1, 2).flip(1) - MEAN) / SCALE
+    return normalised(torch.from_numpy(resized).permute(0, 3, 1, 2))
 
 
 @torch.no_grad()

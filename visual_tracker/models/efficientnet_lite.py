@@ -96,9 +96,23 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, channels, H / stride, W / stride)."""
-        hidden = x if self.expand is None else self.activation(self.expand(x))
-        result: Tensor = self.project(self.activation(self.depthwise(hidden)))
+        return self.ended(x, self.inner(x))
+
+    def inner(self, x: Tensor) -> Tensor:
+        """What goes into the last layer."""
+        expanded = x if self.expand is None else self.activation(self.expand(x))
+        result: Tensor = self.activation(self.depthwise(expanded))
+        return result
+
+    def ended(self, x: Tensor, inner: Tensor) -> Tensor:
+        """What comes out, of what goes in and what goes into the last layer."""
+        result: Tensor = self.project(inner)
         return x + result if self.shortcut else result
+
+
+def normalised(image: Tensor) -> Tensor:
+    """(B, 3, H, W) BGR in 0..255 as the ImageNet weights expect it: RGB, about -1 to 1."""
+    return (image.flip(1) - MEAN) / SCALE
 
 
 class EfficientNetLite0(nn.Module):
@@ -131,7 +145,7 @@ class EfficientNetLite0(nn.Module):
 
         Normalised here to RGB, (x - 127) / 128, as the ImageNet weights expect.
         """
-        return self.maps((image.flip(1) - MEAN) / SCALE)
+        return self.maps(normalised(image))
 
     def maps(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the two maps of a normalised image."""

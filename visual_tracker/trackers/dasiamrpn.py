@@ -279,7 +279,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
             return probability
         return probability * (1 - choice.candidates.strangeness) ** _STRANGE_POWER
 
-    def _likeness(self, choice: Choice, evidence: Evidence | None = None) -> Likeness:
+    def _likeness(self, choice: Choice, evidence: Evidence | None) -> Likeness:
         """How much the chosen box looks like the target; taken from the evidence, if there is."""
         if evidence is not None:
             return Likeness(evidence.first, evidence.recent)

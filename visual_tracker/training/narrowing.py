@@ -35,31 +35,19 @@ def narrow(wide: EfficientNetLite0, trunk: EfficientNetLite0, normalised: Tensor
     first = wide.stages[0][0]
     followed = wide.activation(wide.stem(normalised))
     # The first block expands nothing: its depthwise channels are the stem's.
-    kept = _strongest(first, _inner(first, followed), trunk.stem.out_channels)
+    kept = _strongest(first, first.inner(followed), trunk.stem.out_channels)
     _take(trunk.stem, wide.stem, kept)
     own = trunk.activation(trunk.stem(normalised))
     for wide_stage, stage in zip(wide.stages, trunk.stages, strict=True):
         for wide_block, block in zip(wide_stage, stage, strict=True):
-            inner = _inner(wide_block, followed)
+            inner = wide_block.inner(followed)
             if block.expand is not None:
                 kept = _strongest(wide_block, inner, block.expand.out_channels)
                 _take(block.expand, wide_block.expand, kept)
             _take(block.depthwise, wide_block.depthwise, kept)
-            followed = _ended(wide_block, followed, inner)
+            followed = wide_block.ended(followed, inner)
             _fit(block, own, followed)
             own = block(own)
-
-
-def _inner(block: InvertedResidual, x: Tensor) -> Tensor:
-    """What goes into a block's last layer."""
-    expanded = x if block.expand is None else block.activation(block.expand(x))
-    result: Tensor = block.activation(block.depthwise(expanded))
-    return result
-
-
-def _ended(block: InvertedResidual, x: Tensor, inner: Tensor) -> Tensor:
-    result: Tensor = block.project(inner)
-    return x + result if block.shortcut else result
 
 
 def _strongest(block: InvertedResidual, inner: Tensor, count: int) -> Tensor:
@@ -80,7 +68,7 @@ def _take(layer: torch.nn.Conv2d, source: torch.nn.Conv2d, kept: Tensor) -> None
 
 def _fit(block: InvertedResidual, x: Tensor, wanted: Tensor) -> None:
     """Set a block's last layer so that the block makes of `x` what is wanted (ridge regression)."""
-    inner, target = _rows(_inner(block, x)), _rows(wanted - x if block.shortcut else wanted)
+    inner, target = _rows(block.inner(x)), _rows(wanted - x if block.shortcut else wanted)
     chosen = torch.randperm(len(inner), generator=torch.Generator().manual_seed(0))[:_CELLS]
     inner, target = inner[chosen].double(), target[chosen].double()
     mean, target_mean = inner.mean(dim=0), target.mean(dim=0)

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from visual_tracker.annotations import Collection, DataError
 from visual_tracker.models.efficientnet_lite import (
-    MEAN,
-    SCALE,
     WIDE,
     EfficientNetLite0,
     load_imagenet_state,
+    normalised,
 )
 from visual_tracker.models.networks import create_network
 from visual_tracker.training.data import read_collection
@@ -103,9 +102,7 @@ def prepare(
     sampler, held_out = make_sampler(collection, recipe)
     maker_of = _makers(collection, task, machine, image_budget, exclusions, sampling)
     maker = maker_of(sampler)
-    _initialize(network, initial, recipe.fresh_heads)
-    if (wide := _wide_trunk(network, initial)) is not None:
-        _narrow(network, wide, maker)
+    _initialize(network, initial, recipe.fresh_heads, maker)
     validation = None
     if held_out:
         validation = maker_of(PairSampler(held_out, [], recipe))
@@ -153,64 +150,67 @@ def _report(images: ImageStore) -> None:
         )  # fmt: skip
 
 
-def _initialize(network: nn.Module, initial: Path | None, fresh_heads: bool) -> None:
-    if initial is not None:
-        own = network.state_dict()
-        given = {
-            name: value.float()
-            for name, value in load_file(initial).items()
-            if name in own
-            and own[name].shape == value.shape
-            and not (fresh_heads and name.partition(".")[0] in _HEADS)
-        }
-        network.load_state_dict(given, strict=False)
-        log.info("%d of %d tensors taken from %s", len(given), len(own), initial)
-    elif (trunk := _trunk(network)) is not None and trunk.widths == WIDE:
-        trunk.load_imagenet(load_imagenet_state())
-
-
-def _trunk(network: nn.Module) -> EfficientNetLite0 | None:
+def _initialize(
+    network: nn.Module, initial: Path | None, fresh_heads: bool, maker: BatchMaker
+) -> None:
     trunk = getattr(network, "trunk", None)
-    return trunk if isinstance(trunk, EfficientNetLite0) else None
+    if initial is not None:
+        given = load_file(initial)
+        _take(network, given, fresh_heads, initial)
+        if isinstance(trunk, EfficientNetLite0):
+            _narrow_given(trunk, given, initial, maker)
+    elif isinstance(trunk, EfficientNetLite0):
+        wide = trunk if trunk.widths == WIDE else EfficientNetLite0()
+        wide.load_imagenet(load_imagenet_state())
+        if wide is not trunk:
+            _narrow(wide, trunk, maker)
 
 
-def _wide_trunk(network: nn.Module, initial: Path | None) -> EfficientNetLite0 | None:
-    """The trunk that a network's narrower one is made of, if it has to be.
+def _take(
+    network: nn.Module, given: Mapping[str, Tensor], fresh_heads: bool, initial: Path
+) -> None:
+    """Let a network have the tensors of a file that fit."""
+    own = network.state_dict()
+    fitting = {
+        name: value.float()
+        for name, value in given.items()
+        if name in own
+        and own[name].shape == value.shape
+        and not (fresh_heads and name.partition(".")[0] in _HEADS)
+    }
+    network.load_state_dict(fitting, strict=False)
+    log.info("%d of %d tensors taken from %s", len(fitting), len(own), initial)
+
+
+def _narrow_given(
+    trunk: EfficientNetLite0, given: Mapping[str, Tensor], initial: Path, maker: BatchMaker
+) -> None:
+    """Make a trunk of a file's wide one, if that holds another than the trunk's own.
 
     Raises:
         DataError: if the file's trunk is neither the network's own nor a wide one to make it of.
     """
-    own, wide = _trunk(network), EfficientNetLite0()
-    if own is None:
-        return None
-    if initial is None:
-        if own.widths == WIDE:
-            return None
-        wide.load_imagenet(load_imagenet_state())
-        return wide
-    given, prefix = load_file(initial), "trunk."
+    prefix = "trunk."
     state = {
         name.removeprefix(prefix): value.float()
         for name, value in given.items()
         if name.startswith(prefix)
     }
-    if not state or _shapes(state) == _shapes(own.state_dict()):
-        return None
+    if not state or _shapes(state) == _shapes(trunk.state_dict()):
+        return
+    wide = EfficientNetLite0()
     if _shapes(state) != _shapes(wide.state_dict()):
         raise DataError(f"the trunk in {initial} is too narrow; give weights of lite-wide instead")
     wide.load_state_dict(state)
-    return wide
+    _narrow(wide, trunk, maker)
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in state.items()}
 
 
-def _narrow(network: nn.Module, wide: EfficientNetLite0, maker: BatchMaker) -> None:
-    """Let a network's trunk do what a wide one does, on crops that will be trained on."""
+def _narrow(wide: EfficientNetLite0, trunk: EfficientNetLite0, maker: BatchMaker) -> None:
+    """Let a trunk do what a wide one does, on crops that will be trained on."""
     (batch,) = maker.batches(_NARROWING, len(_NARROWING))
-    crops = batch["search"].float().cpu()
-    trunk = _trunk(network)
-    assert trunk is not None
-    narrow(wide, trunk, (crops.flip(1) - MEAN) / SCALE)
+    narrow(wide, trunk, normalised(batch["search"].float().cpu()))
     log.info("the trunk was made of a wide one")

@@ -148,7 +148,7 @@ class Trainer:
     # Parameters -----------------------------------------------------------------------------------
 
     def _learning_parts(self) -> list[nn.Module]:
-        """What learns by the recipe, and adapts its norms, beside the parts of the trunk."""
+        """What learns by the recipe, beside the parts of the trunk."""
         network = self.network
         if self.recipe.learns == "all":
             return [network]
