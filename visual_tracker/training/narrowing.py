@@ -46,8 +46,9 @@ def narrow(wide: EfficientNetLite0, trunk: EfficientNetLite0, normalised: Tensor
                 _take(block.expand, wide_block.expand, kept)
             _take(block.depthwise, wide_block.depthwise, kept)
             followed = wide_block.ended(followed, inner)
-            _fit(block, own, followed)
-            own = block(own)
+            own_inner = block.inner(own)
+            _fit(block.project, own_inner, followed - own if block.shortcut else followed)
+            own = block.ended(own, own_inner)
 
 
 def _strongest(block: InvertedResidual, inner: Tensor, count: int) -> Tensor:
@@ -66,9 +67,9 @@ def _take(layer: torch.nn.Conv2d, source: torch.nn.Conv2d, kept: Tensor) -> None
     layer.bias.copy_(source.bias[kept])
 
 
-def _fit(block: InvertedResidual, x: Tensor, wanted: Tensor) -> None:
-    """Set a block's last layer so that the block makes of `x` what is wanted (ridge regression)."""
-    inner, target = _rows(block.inner(x)), _rows(wanted - x if block.shortcut else wanted)
+def _fit(layer: torch.nn.Conv2d, inner: Tensor, wanted: Tensor) -> None:
+    """Set a block's last layer so that it makes of `inner` what is wanted (ridge regression)."""
+    inner, target = _rows(inner), _rows(wanted)
     chosen = torch.randperm(len(inner), generator=torch.Generator().manual_seed(0))[:_CELLS]
     inner, target = inner[chosen].double(), target[chosen].double()
     mean, target_mean = inner.mean(dim=0), target.mean(dim=0)
@@ -76,9 +77,9 @@ def _fit(block: InvertedResidual, x: Tensor, wanted: Tensor) -> None:
     normal = centred.T @ centred
     normal.diagonal().add_(_RIDGE * normal.diagonal().mean())
     weight = torch.linalg.solve(normal, centred.T @ (target - target_mean))
-    block.project.weight.copy_(weight.T[:, :, None, None])
-    assert block.project.bias is not None
-    block.project.bias.copy_(target_mean - mean @ weight)
+    layer.weight.copy_(weight.T[:, :, None, None])
+    assert layer.bias is not None
+    layer.bias.copy_(target_mean - mean @ weight)
 
 
 def _rows(maps: Tensor) -> Tensor:
