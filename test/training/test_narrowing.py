@@ -169,3 +169,22 @@ def test_a_trunk_too_narrow_for_a_network_is_refused(tmp_path: Path) -> None:
     write_weights(create_network("siamrpn", "lite").state_dict(), initial)
     with pytest.raises(DataError, match="lite-wide"):
         run_from(tmp_path, "lite", initial, kind="siamfc")
+
+
+@pytest.mark.parametrize("network", ["lite", "lite-wide"])
+def test_a_trunk_is_taken_from_a_file_of_another_network(tmp_path: Path, network: str) -> None:
+    initial = tmp_path / "mdnet.safetensors"
+    source = create_network("mdnet", "lite")
+    trunk = lively(source.features.trunk, seed=4)
+    write_weights(source.state_dict(), initial)
+    made = run_from(tmp_path, network, initial).network.trunk
+    # weights of chance have errors above 1
+    limit = 1e-3 if network == "lite-wide" else 0.6
+    assert max(error(made, trunk, pictures(tmp_path / "data"))) < limit
+
+
+def test_a_file_of_which_nothing_fits_is_refused(tmp_path: Path) -> None:
+    initial = tmp_path / "other.safetensors"
+    write_weights({"layer.weight": torch.zeros(3)}, initial)
+    with pytest.raises(DataError, match=r"no tensor of .*other\.safetensors fits"):
+        run_from(tmp_path, "lite", initial)

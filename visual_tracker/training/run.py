@@ -29,6 +29,7 @@ from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import SampleMaker
 from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask, Task
 from visual_tracker.training.trainer import BatchMaker, Machine, Trainer
+from visual_tracker.training.trunks import fits, trunk_in, wide_trunk
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +89,8 @@ def prepare(
         machine: where it runs.
         image_budget: bytes of decoded images to keep in memory, or on the device.
         initial: weights of an earlier run to start from instead of ImageNet's; tensors of other
-            names or shapes are left alone. A trunk that is narrower than theirs is made of it
-            (:mod:`visual_tracker.training.narrowing`).
+            names or shapes are left alone, but the trunk is taken from any network's. One that is
+            narrower than theirs is made of it (:mod:`visual_tracker.training.narrowing`).
         exclusions: pictures that must not be trained on.
         sampling: where samples are made, one of SAMPLING.
 
@@ -156,9 +157,12 @@ def _initialize(
     trunk = getattr(network, "trunk", None)
     if initial is not None:
         given = load_file(initial)
-        _take(network, given, fresh_heads, initial)
-        if isinstance(trunk, EfficientNetLite0):
-            _narrow_given(trunk, given, initial, maker)
+        taken = _take(network, given, fresh_heads, initial)
+        held = trunk_in(given)
+        if held and isinstance(trunk, EfficientNetLite0):
+            _take_trunk(trunk, held, initial, maker)
+        elif not taken:
+            raise DataError(f"no tensor of {initial} fits; give weights that a training run wrote")
     elif isinstance(trunk, EfficientNetLite0):
         wide = trunk if trunk.widths == WIDE else EfficientNetLite0()
         wide.load_imagenet(load_imagenet_state())
@@ -166,10 +170,8 @@ def _initialize(
             _narrow(wide, trunk, maker)
 
 
-def _take(
-    network: nn.Module, given: Mapping[str, Tensor], fresh_heads: bool, initial: Path
-) -> None:
-    """Let a network have the tensors of a file that fit."""
+def _take(network: nn.Module, given: Mapping[str, Tensor], fresh_heads: bool, initial: Path) -> int:
+    """Let a network have the tensors of a file that fit, and return how many do."""
     own = network.state_dict()
     fitting = {
         name: value.float()
@@ -180,33 +182,21 @@ def _take(
     }
     network.load_state_dict(fitting, strict=False)
     log.info("%d of %d tensors taken from %s", len(fitting), len(own), initial)
+    return len(fitting)
 
 
-def _narrow_given(
-    trunk: EfficientNetLite0, given: Mapping[str, Tensor], initial: Path, maker: BatchMaker
+def _take_trunk(
+    trunk: EfficientNetLite0, held: Mapping[str, Tensor], initial: Path, maker: BatchMaker
 ) -> None:
-    """Make a trunk of a file's wide one, if that holds another than the trunk's own.
+    """Let a trunk have a file's, made narrower if need be.
 
     Raises:
-        DataError: if the file's trunk is neither the network's own nor a wide one to make it of.
+        DataError: if the file's trunk is neither of the trunk's own widths nor a wide one.
     """
-    prefix = "trunk."
-    state = {
-        name.removeprefix(prefix): value.float()
-        for name, value in given.items()
-        if name.startswith(prefix)
-    }
-    if not state or _shapes(state) == _shapes(trunk.state_dict()):
-        return
-    wide = EfficientNetLite0()
-    if _shapes(state) != _shapes(wide.state_dict()):
-        raise DataError(f"the trunk in {initial} is too narrow; give weights of lite-wide instead")
-    wide.load_state_dict(state)
-    _narrow(wide, trunk, maker)
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in state.items()}
+    if fits(trunk, held):
+        trunk.load_state_dict(held)
+    else:
+        _narrow(wide_trunk(held, initial), trunk, maker)
 
 
 def _narrow(wide: EfficientNetLite0, trunk: EfficientNetLite0, maker: BatchMaker) -> None:

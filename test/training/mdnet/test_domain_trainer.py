@@ -177,6 +177,13 @@ def test_a_trunk_too_narrow_to_start_from_is_refused(tracks: list[Track], tmp_pa
         prepare("lite", collection, RECIPE, tmp_path / "run", "cpu", images, initial)
 
 
+def test_a_file_without_a_trunk_is_refused(tracks: list[Track], tmp_path: Path) -> None:
+    initial = tmp_path / "other.safetensors"
+    write_weights({"layer.weight": torch.zeros(3)}, initial)
+    with pytest.raises(DataError, match=r"other\.safetensors holds no trunk"):
+        prepare("lite", Collection(tracks), RECIPE, tmp_path / "run", "cpu", ImageStore(1), initial)
+
+
 @pytest.mark.slow
 def test_the_command_trains_and_writes_weights(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path

@@ -20,6 +20,7 @@ from visual_tracker.training.mdnet.recipe import MdNetRecipe
 from visual_tracker.training.mdnet.trainer import DomainTrainer
 from visual_tracker.training.pairs import split_tracks
 from visual_tracker.training.recipe import names
+from visual_tracker.training.trunks import trunk_in, wide_trunk
 
 log = logging.getLogger(__name__)
 
@@ -84,20 +85,10 @@ def _initialize(network: MdNet, initial: Path | None) -> None:
     elif initial is None:
         features.trunk.load_imagenet(load_imagenet_state())
     else:
-        trunk = {
-            name.split("trunk.", 1)[1]: value.float()
-            for name, value in load_file(initial).items()
-            if "trunk." in name
-        }
-        own = features.trunk.state_dict()
-        missing = own.keys() - trunk.keys()
-        if missing:
-            raise DataError(f"{initial} holds no trunk of EfficientNet-Lite0 (no {min(missing)})")
-        if any(trunk[name].shape != value.shape for name, value in own.items()):
-            raise DataError(
-                f"the trunk in {initial} is too narrow; give weights of lite-wide instead"
-            )
-        features.trunk.load_state_dict(trunk)
+        held = trunk_in(load_file(initial))
+        if not held:
+            raise DataError(f"{initial} holds no trunk of EfficientNet-Lite0")
+        features.trunk.load_state_dict(wide_trunk(held, initial).state_dict())
         log.info("trunk taken from %s", initial)
 
 
