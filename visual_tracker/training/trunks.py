@@ -43,7 +43,7 @@ def wide_trunk(state: Mapping[str, Tensor], path: Path) -> EfficientNetLite0:
     """
     wide = EfficientNetLite0()
     if not fits(wide, state):
-        raise DataError(f"the trunk in {path} is not the wide one; give weights of lite-wide instead")
+        raise DataError(f"the trunk in {path} is not a wide one; give weights of lite-wide")
     wide.load_state_dict(state)
     return wide
 
