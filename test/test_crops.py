@@ -74,6 +74,15 @@ def test_boxes_map_back(frame: CropFrame, x: float, y: float, width: float, heig
     assert frame.box_to_image(frame.box_to_crop(box)).xywh == pytest.approx(box.xywh, abs=1e-6)
 
 
+def test_boxes_around_the_crops_centre_lie_around_its_place_in_the_image() -> None:
+    frame = CropFrame(100.0, 50.0, 0.5, 257, 129)
+    boxes = np.array([[0, 8], [0, -6], [20, 30], [10, 40]], np.float32)
+    placed = frame.centered_to_image(boxes)
+    assert placed.T.tolist() == [[100, 50, 10, 5], [104, 47, 15, 20]]
+    x, y = frame.to_image(frame.width / 2 + 8, frame.height / 2 - 6)
+    assert placed[:2, 1].tolist() == [x, y]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.floats(0, WIDTH),

@@ -103,6 +103,17 @@ class CropFrame:
         x, y = self.to_crop(box.x, box.y)
         return Box(x, y, box.width / self.pixel, box.height / self.pixel)
 
+    def centered_to_image(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Boxes (4, N) of centre x, centre y, width and height, in image coordinates.
+
+        Args:
+            boxes: the same in crop pixels, their centres from that of the crop.
+        """
+        scaled = np.multiply(boxes, self.pixel, dtype=np.float64)
+        scaled[0] += self.center_x
+        scaled[1] += self.center_y
+        return scaled
+
     def warp(self) -> NDArray[np.float64]:
         """Matrix (2, 3) from whole pixels of the crop to whole pixels of the image, for OpenCV."""
         step = self.pixel

@@ -42,9 +42,9 @@ class PretrainedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Blocks of one width: published expansion, output channels, kernel, first's stride, number."""
+    """Blocks of one width: whether they expand, output channels, kernel, first's stride, number."""
 
-    expansion: int
+    expands: bool
     channels: int
     kernel: int
     stride: int
@@ -52,11 +52,11 @@ class Stage:
 
 
 STAGES = (
-    Stage(1, 16, 3, 1, 1),
-    Stage(6, 24, 3, 2, 2),
-    Stage(6, 40, 5, 2, 2),
-    Stage(6, 80, 3, 2, 3),
-    Stage(6, 112, 5, 1, 3),
+    Stage(False, 16, 3, 1, 1),
+    Stage(True, 24, 3, 2, 2),
+    Stage(True, 40, 5, 2, 2),
+    Stage(True, 80, 3, 2, 3),
+    Stage(True, 112, 5, 1, 3),
 )
 #: index of the stage that ends the map of stride 8
 STRIDE8_STAGE = 2
@@ -87,7 +87,7 @@ class InvertedResidual(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, stage: Stage, stride: int) -> None:
         super().__init__()
-        self.expand = nn.Conv2d(inputs, hidden, 1) if stage.expansion > 1 else None
+        self.expand = nn.Conv2d(inputs, hidden, 1) if stage.expands else None
         self.depthwise = DepthwiseConv2d(hidden, stage.kernel, stride)
         self.project = nn.Conv2d(hidden, stage.channels, 1)
         self.activation = nn.ReLU6()
@@ -192,7 +192,7 @@ def imagenet_names() -> list[tuple[str, str, str]]:
     for stage_index, stage in enumerate(STAGES):
         for block in range(stage.blocks):
             own, published = f"stages.{stage_index}.{block}", f"_blocks.{number}"
-            if stage.expansion > 1:
+            if stage.expands:
                 names.append((f"{own}.expand", f"{published}._expand_conv", f"{published}._bn0"))
             names.append((f"{own}.depthwise", f"{published}._depthwise_conv", f"{published}._bn1"))
             names.append((f"{own}.project", f"{published}._project_conv", f"{published}._bn2"))

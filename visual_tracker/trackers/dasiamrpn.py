@@ -47,7 +47,7 @@ import numpy as np
 from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame
 from visual_tracker.images import Image, size_of
-from visual_tracker.models.matchers import FloatArray, Question, Response, respond_to
+from visual_tracker.models.matchers import Question, Response, respond_to
 from visual_tracker.trackers.asking import Steps
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.box_check import ALIKE, BoxCheck, contenders
@@ -214,7 +214,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _contenders(
         self, response: Response, frame: CropFrame, image_size: tuple[int, int]
     ) -> list[Box]:
-        boxes = _in_image(contenders(self._memory.proposals(response)), frame)
+        boxes = frame.centered_to_image(contenders(self._memory.proposals(response)))
         return [
             self._bounded((x, y), (width, height), image_size)
             for x, y, width, height in boxes.T.tolist()
@@ -244,7 +244,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         places = self._candidates(ranked)
         similarity = self._memory.similarity(ranked, places)
         ranks = ranked.ranks[places] + self.parameters.distractor_weight * similarity
-        boxes = _in_image(ranked.proposals.boxes[:, places], frame)
+        boxes = frame.centered_to_image(ranked.proposals.boxes[:, places])
         strangeness = self._strangers.strangeness(boxes)
         best = int((ranks - _STRANGE_RANK * strangeness).argmax())
         alike = ranked.proposals.scores[places] > self.parameters.distractor_threshold
@@ -320,12 +320,3 @@ class DaSiamRpnTracker(SiamRpnTracker):
         """Learn from a frame in which the target is held; `template` makes that of its box."""
         self._memory.learn(choice, template, confidence, self.parameters)
         self._template = self._memory.template
-
-
-def _in_image(boxes: FloatArray, frame: CropFrame) -> FloatArray:
-    """Boxes (4, n) from a crop's centre, in crop pixels, as they lie in the image."""
-    x, y = frame.to_image(frame.width / 2, frame.height / 2)
-    scaled: FloatArray = boxes * frame.pixel
-    scaled[0] += x
-    scaled[1] += y
-    return scaled

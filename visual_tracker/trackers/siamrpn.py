@@ -130,12 +130,9 @@ class SiamRpnTracker(AskingTracker):
 
         The size follows the faster, the higher `trust` in [0, 1].
         """
-        x, y, width, height = (float(value) for value in ranked.proposals.boxes[:, chosen])
+        proposal = frame.centered_to_image(ranked.proposals.boxes[:, chosen : chosen + 1])
+        x, y, width, height = proposal[:, 0].tolist()
         rate = float(ranked.penalty[chosen] * ranked.proposals.scores[chosen])
         rate *= self.parameters.size_rate * trust
-        center = frame.to_image(x + frame.width / 2, y + frame.height / 2)
-        size = (
-            box.width + rate * (width * frame.pixel - box.width),
-            box.height + rate * (height * frame.pixel - box.height),
-        )
-        return self._bounded(center, size, image_size)
+        size = box.width + rate * (width - box.width), box.height + rate * (height - box.height)
+        return self._bounded((x, y), size, image_size)
