@@ -115,6 +115,23 @@ ablation: setup ## Compare variants of mdnet and adnet over SEEDS seeds (DATASET
 		--tracker vital=mdnet --set vital.adversarial=true \
 		--tracker adnet --tracker adnet_fast
 
+# dasiamrpn without what each row after it adds: name of the row, parameters that turn that off.
+without = --tracker $(1)=dasiamrpn $(foreach setting,$(2),--set $(1).$(setting))
+NO_DOUBLES = track_distractors=false
+NO_CHECK = check_every=0 $(NO_DOUBLES)
+NO_REIDENTIFICATION = reidentify=false $(NO_CHECK)
+NO_LONG_TERM = template_share=0 calibrated=false long_term=false $(NO_REIDENTIFICATION)
+NO_LEARNING = target_model=false box_correction=0 $(NO_LONG_TERM)
+
+.PHONY: parts
+parts: setup ## Compare siamrpn, and dasiamrpn with one part after the other (DATASET, JOBS)
+	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) \
+		--output evaluation_output/parts --no-report --tracker siamrpn \
+		$(call without,aware,$(NO_LEARNING)) $(call without,learned,$(NO_LONG_TERM)) \
+		$(call without,long_term,$(NO_REIDENTIFICATION)) \
+		$(call without,reidentified,$(NO_CHECK)) $(call without,checked,$(NO_DOUBLES)) \
+		--tracker dasiamrpn
+
 # Each run goes on from its checkpoint; dev/package_weights.py ships what comes out.
 .PHONY: weights
 weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA, TEACHER, DATASET)
