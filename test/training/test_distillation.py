@@ -269,7 +269,12 @@ def test_boxes_are_so_far_those_of_the_target_at_its_own_size(share: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("learns", "parts"), [("boxes", ("regression.",)), ("features", ("trunk.", "neck."))]
+    ("learns", "parts"),
+    [
+        ("boxes", ("regression.",)),
+        ("heads", ("classification.", "regression.")),
+        ("features", ("trunk.", "neck.")),
+    ],
 )
 def test_only_what_the_recipe_names_learns(
     tmp_path: Path, learns: str, parts: tuple[str, ...]
@@ -290,8 +295,8 @@ def test_only_what_the_recipe_names_learns(
     for part in parts:
         assert any(name.startswith(part) for name in changed), part
     assert all(name.startswith(parts) for name in changed)
-    # norms adapt in what learns as a whole: the neck does, a single branch keeps its own
-    assert any("running" in name for name in changed) == (learns == "features")
+    # norms adapt in what learns as a whole: neck and heads do, a single branch keeps its own
+    assert any("running" in name for name in changed) == (learns != "boxes")
 
 
 def test_only_lite_has_boxes_alone_to_learn() -> None:

@@ -93,9 +93,9 @@ class Recipe(Parameters):
     )
     learns: str = parameter(
         "all",
-        "What learns: all; features, which is trunk and neck; or boxes, the branch that makes "
-        "them, but for its norms. The rest stays as it was.",
-        choices=("all", "features", "boxes"),
+        "What learns: all; features, which is trunk and neck; heads, the branches on them; or "
+        "boxes, the branch that makes them, but for its norms. The rest stays as it was.",
+        choices=("all", "features", "heads", "boxes"),
     )
     teacher_others: float = parameter(
         0.0, "Weight of its probability and response where the template is of another object.",

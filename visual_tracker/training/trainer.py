@@ -153,7 +153,12 @@ class Trainer:
         if self.recipe.learns == "all":
             return [network]
         assert isinstance(network, LiteSiamRpn)
-        return [network.neck if self.recipe.learns == "features" else network.regression]
+        parts: dict[str, list[nn.Module]] = {
+            "features": [network.neck],
+            "heads": [network.classification, network.regression],
+            "boxes": [network.regression],
+        }
+        return parts[self.recipe.learns]
 
     def _parameter_groups(self) -> list[tuple[list[nn.Parameter], float, int]]:
         """Parameters, peak rate and step of release: heads first, then trunk parts."""
