@@ -29,7 +29,7 @@ from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import SampleMaker
 from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask, Task
 from visual_tracker.training.trainer import BatchMaker, Machine, Trainer
-from visual_tracker.training.trunks import fits, trunk_in, wide_trunk
+from visual_tracker.training.trunks import fits, load_wide, trunk_in
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,9 @@ def _take_trunk(
     if fits(trunk, held):
         trunk.load_state_dict(held)
     else:
-        _narrow(wide_trunk(held, initial), trunk, maker)
+        wide = EfficientNetLite0()
+        load_wide(wide, held, initial)
+        _narrow(wide, trunk, maker)
 
 
 def _narrow(wide: EfficientNetLite0, trunk: EfficientNetLite0, maker: BatchMaker) -> None:

@@ -31,21 +31,20 @@ def fits(trunk: EfficientNetLite0, state: Mapping[str, Tensor]) -> bool:
     return _shapes(trunk.state_dict()) == _shapes(state)
 
 
-def wide_trunk(state: Mapping[str, Tensor], path: Path) -> EfficientNetLite0:
-    """The trunk of a file, which must be a wide one.
+def load_wide(wide: EfficientNetLite0, state: Mapping[str, Tensor], path: Path) -> None:
+    """Give a wide trunk a file's, which must be one, too.
 
     Args:
+        wide: changed in place.
         state: its tensors, see :func:`trunk_in`.
         path: the file, for the message.
 
     Raises:
         DataError: if it is another.
     """
-    wide = EfficientNetLite0()
     if not fits(wide, state):
         raise DataError(f"the trunk in {path} is not a wide one; give weights of lite-wide")
     wide.load_state_dict(state)
-    return wide
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:

@@ -20,7 +20,7 @@ from visual_tracker.training.mdnet.recipe import MdNetRecipe
 from visual_tracker.training.mdnet.trainer import DomainTrainer
 from visual_tracker.training.pairs import split_tracks
 from visual_tracker.training.recipe import names
-from visual_tracker.training.trunks import trunk_in, wide_trunk
+from visual_tracker.training.trunks import load_wide, trunk_in
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def _initialize(network: MdNet, initial: Path | None) -> None:
         held = trunk_in(load_file(initial))
         if not held:
             raise DataError(f"{initial} holds no trunk of EfficientNet-Lite0")
-        features.trunk.load_state_dict(wide_trunk(held, initial).state_dict())
+        load_wide(features.trunk, held, initial)
         log.info("trunk taken from %s", initial)
 
 
