@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from test.fakes import textured_square
+from visual_tracker.adnet.history import empty_histories
 from visual_tracker.boxes import Box
 from visual_tracker.trackers import (
     Track,
@@ -142,6 +143,45 @@ def test_the_surer_box_is_taken_in_doubt(
     assert found == (expected, 0.7 if expected is HERE else surer, True, is_followed)
     # the actions remembered are those that led to the box taken
     np.testing.assert_array_equal(tracker._histories, histories + (expected is not HERE))
+
+
+@pytest.mark.parametrize(
+    ("end", "is_kept"), [(0.85, False), (0.4, True)], ids=["about as sure", "spoiled"]
+)
+def test_a_candidate_that_the_policy_spoils_is_taken_as_it_is(
+    end: float, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, boxes = textured_square(1)
+    tracker: Any = create_tracker("adnet_fast", "cpu", **SHORT)
+    tracker.init(images[0], boxes[0])
+    histories = tracker._histories
+
+    def moved(start: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
+        assert start == HERE
+        tracker._histories = histories + 1
+        return NEAR, end
+
+    monkeypatch.setattr(tracker, "_moved", moved)
+    monkeypatch.setattr(tracker, "_confidence", lambda box: 0.9)
+    expected = (HERE, 0.9) if is_kept else (NEAR, end)
+    assert tracker._improved(HERE, (160, 120)) == expected
+    # the actions remembered are those that led to the box taken
+    remembered = empty_histories(1) if is_kept else histories + 1
+    np.testing.assert_array_equal(tracker._histories, remembered)
+
+
+def test_a_search_starts_from_the_mean_of_the_best_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, boxes = textured_square(1)
+    starts = []
+    for best in (1, 4):
+        tracker: Any = create_tracker("adnet_fast", "cpu", **SHORT, best=best)
+        tracker.init(images[0], boxes[0])
+        monkeypatch.setattr(tracker, "_improved", lambda start, size: (start, 0.9))
+        starts.append(tracker._search(images[0], boxes[0])[0])
+    assert starts[0] != starts[1]
+    assert all(start.iou(boxes[0]) > 0.6 for start in starts)
 
 
 def test_a_threshold_that_no_confidence_reaches_loses_everything() -> None:

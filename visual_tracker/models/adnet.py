@@ -1,9 +1,9 @@
 """The policy network of ADNet: features of a box, then what to do with it and whether it is right.
 
 Yun et al., "Action-Decision Networks for Visual Tracking with Deep Reinforcement Learning", CVPR
-2017, section 3.2: convolutional features of 1.4 times the box, two fully connected layers of 512,
-and from these together with the last ten actions (one-hot, 110) eleven actions and a confidence
-pair.
+2017, section 3.2: convolutional features of 1.4 times the box, two fully connected layers (512 wide
+in the paper and `vgg-m`, 256 in `lite`), and from these together with the last ten actions
+(one-hot, 110) eleven actions and a confidence pair.
 
 The paper cuts out and computes every box anew. Here an image region is encoded once, and boxes are
 described from that: `lite` encodes by its trunk and describes by RoIAlign, so that a box costs next
@@ -150,7 +150,8 @@ class LiteAdnet(PolicyNetwork):
         self.trunk = EfficientNetLite0()
         self.fine = nn.Conv2d(fine, self.channels, 1)
         self.coarse = nn.Conv2d(coarse, self.channels, 1, bias=False)
-        self.head = PolicyHead(self.feature_size)
+        # 512 were no better on new videos (docs/experiments-adnet.md, 19)
+        self.head = PolicyHead(self.feature_size, width=256)
         # boxes in pixels to cells, with context: one product, since a policy asks box by box
         self.register_buffer("_to_cells", torch.from_numpy(_CELLS).float(), persistent=False)
 

@@ -4,8 +4,9 @@ Yun et al., "Action-Decision Networks for Visual Tracking with Deep Reinforcemen
 2017. Confidence is the probability that the final box shows the target, by MDNet's classifier on
 the same maps of the trunk: the paper's second output knows what an object looks like before it has
 seen this one, and took others for it (docs/experiments-adnet.md, 10). Below `doubt_threshold` the
-policy is also started from the best of random boxes around the last one, and the surer of both ends
-is taken, since what is followed may be what stood beside the target (18 there). Below
+policy is also started from the mean of the best of random boxes around the last one, and the surer
+of both ends is taken, since what is followed may be what stood beside the target (18 there); where
+the policy spoils what it started from, that is taken as it is (19). Below
 `lost_threshold` the target is only looked for in that way, farther with every frame of failure; if
 the best is not above `found_threshold` the state is LOST and the box is frozen. A frame counts for
 learning only if the target was followed into it, or to where the surer box is.
@@ -60,6 +61,10 @@ _SAME_TARGET = 0.5
 _BEYOND = 0.15
 
 
+#: a policy that loses more confidence than this on its way from candidates has spoiled them
+_SPOILED = 0.1
+
+
 @dataclass(frozen=True)
 class AdnetParameters(OnlineParameters):
     """Parameters of ADNet; the defaults were chosen on held-out training videos for `lite`."""
@@ -105,6 +110,9 @@ class AdnetParameters(OnlineParameters):
     )
     search_boxes: int = parameter(
         250, "Boxes among which a target that fails is looked for.", minimum=1, maximum=4096
+    )
+    best: int = parameter(
+        5, "The most confident of them, from whose mean the policy starts.", minimum=1, maximum=16
     )
     largest_search: float = parameter(
         5.4,
@@ -341,8 +349,12 @@ class AdnetTracker(OnlineTracker):
             self.parameters.max_actions,
         )
         self._histories = episode.histories
-        margin = self._learner.margin(episode.boxes[0])
-        return Box.from_xywh(*episode.boxes[0]), sigmoid(margin)
+        box = Box.from_xywh(*episode.boxes[0])
+        return box, self._confidence(box)
+
+    def _confidence(self, box: Box) -> float:
+        """The classifier's probability that a box of the region at hand shows the target."""
+        return sigmoid(self._learner.margin(np.array(box.xywh)))
 
     def _policy(self) -> Policy:
         """The policy in the region at hand."""
@@ -352,7 +364,7 @@ class AdnetTracker(OnlineTracker):
         return encoded.policy_of_one(self._arrays)
 
     def _search(self, image: Image, last: Box) -> tuple[Box, float]:
-        """Where the policy moves the most confident of random boxes around the last one.
+        """Where the policy moves the most confident of random boxes around the last one, or these.
 
         A larger region is encoded if the one at hand does not show them all.
         """
@@ -369,8 +381,19 @@ class AdnetTracker(OnlineTracker):
         counts = chosen.search_boxes - near, near
         spreads = Spread(farness, 1.0), Spread(_SEARCH_SPREAD, 1.0)
         tried = tried_boxes(self._learner, self._rng, last, counts, image_size, spreads)
+        return self._improved(
+            Box.from_xywh(*tried.best(chosen.best).boxes.mean(axis=0)), image_size
+        )
+
+    def _improved(self, start: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
+        """Where the policy moves a box to, unless it spoils it: then the box."""
         self._histories = empty_histories(1)
-        return self._moved(Box.from_xywh(*tried.best(1).boxes[0]), image_size)
+        before = self._confidence(start)
+        box, confidence = self._moved(start, image_size)
+        if confidence >= before - _SPOILED:
+            return box, confidence
+        self._histories = empty_histories(1)
+        return start, before
 
     # Learning -------------------------------------------------------------------------------------
 

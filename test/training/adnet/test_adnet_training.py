@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,7 +17,8 @@ from torch import nn  # noqa: E402
 from test.training.factories import write_native  # noqa: E402
 from visual_tracker.adnet.episode import drawn_by, most_probable  # noqa: E402
 from visual_tracker.adnet.labels import label_boxes  # noqa: E402
-from visual_tracker.annotations import Collection, DataError  # noqa: E402
+from visual_tracker.annotations import Collection, DataError, Still, View  # noqa: E402
+from visual_tracker.boxes import Box  # noqa: E402
 from visual_tracker.cli.train import command  # noqa: E402
 from visual_tracker.models.adnet import PolicyHead, PolicyNetwork, with_context  # noqa: E402
 from visual_tracker.models.efficientnet_lite import PretrainedError  # noqa: E402
@@ -110,6 +112,17 @@ def test_the_truth_of_a_scene_is_where_the_object_is(collection: Collection) -> 
         np.testing.assert_allclose(mirrored.truth, [SIZE - x - width, y, width, height])
         # the box with its context has about 112 pixels, so the box about 80
         assert 60 < np.sqrt(width * height) < 105
+
+
+def test_a_scene_of_a_still_is_of_a_whole_object(tmp_path: Path) -> None:
+    file = tmp_path / "still.png"
+    cv2.imwrite(str(file), np.random.default_rng(0).integers(0, 255, (240, 300, 3), np.uint8))
+    still = Still("set", (View(file, Box(100, 80, 100, 80), "still"),))
+    recipe = small_recipe(video_share=0.0, stretch=0.0)
+    maker = SceneMaker([], [still], ImageStore(), SIZE, recipe)
+    for number in range(8):
+        _, _, width, height = maker.make(number).truth
+        assert width / height == pytest.approx(100 / 80)
 
 
 def test_labelled_boxes_carry_the_labels_of_their_boxes() -> None:

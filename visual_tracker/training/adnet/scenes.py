@@ -60,7 +60,10 @@ class SceneMaker:
         size: int,
         recipe: AdnetRecipe,
     ) -> None:
-        pairs = Recipe(seed=recipe.seed, negative_pairs=0.0, video_share=recipe.video_share)
+        # without a template none can tell which part of an object is meant
+        pairs = Recipe(
+            seed=recipe.seed, negative_pairs=0.0, parts=0.0, video_share=recipe.video_share
+        )
         self._sampler = PairSampler(tracks, stills, pairs)
         self._images = images
         self._size = size
