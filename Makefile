@@ -50,7 +50,7 @@ TARGETS_ARGS =
 RELEASE =
 NODE_ARGS =
 
-# Options of "make weights": about 6 hours on two idle cores.
+# Options of "make weights": about 7 hours on two idle cores.
 RUNS = runs/seed-$(SEED)
 SEED = 0
 TRAINING_DATA = ../shared/data/training
@@ -132,26 +132,22 @@ parts: setup ## Compare siamrpn, and dasiamrpn with one part after the other (DA
 		$(call without,reidentified,$(NO_CHECK)) $(call without,checked,$(NO_DOUBLES)) \
 		--tracker dasiamrpn
 
+# A run of siamrpn: recipe, name, name of the run whose weights it begins with, more options. The
+# last --set of a name counts.
+siamrpn = $(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-$(1).recipe --set seed=$(SEED) \
+	--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-$(2)' \
+	$(if $(3),--initial '$(RUNS)/siamrpn-lite-$(3)/weights.safetensors') $(4)
+
 # Each run goes on from its checkpoint; dev/package_weights.py ships what comes out.
 .PHONY: weights
 weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA, TEACHER, DATASET)
-	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-1.recipe \
-		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-1'
-	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-2.recipe \
-		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-2' \
-		--initial '$(RUNS)/siamrpn-lite-1/weights.safetensors'
-	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-3.recipe \
-		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-3' \
-		--initial '$(RUNS)/siamrpn-lite-2/weights.safetensors'
-	$(TRAIN) siamrpn --network lite-wide --recipe dev/recipes/siamrpn-lite-4.recipe \
-		--set seed=$(SEED) --set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-4' \
-		--initial '$(RUNS)/siamrpn-lite-3/weights.safetensors'
-	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-5.recipe --set seed=$(SEED) \
-		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-5' \
-		--initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
-	$(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-6.recipe --set seed=$(SEED) \
-		--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-6' \
-		--initial '$(RUNS)/siamrpn-lite-5/weights.safetensors'
+	$(call siamrpn,1,1,,--network lite-wide)
+	$(call siamrpn,2,2,1,--network lite-wide)
+	$(call siamrpn,3,3,2,--network lite-wide)
+	$(call siamrpn,4,4,3,--network lite-wide)
+	$(call siamrpn,5,5,4)
+	$(call siamrpn,5,5-more,5,--set seed=$$(($(SEED) + 1000)))
+	$(call siamrpn,6,6,5-more)
 	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --network lite-wide \
 		--weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' \

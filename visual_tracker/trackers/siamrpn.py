@@ -36,7 +36,7 @@ class SiamRpnParameters(EngineParameters):
 
     network: str = parameter(
         "lite",
-        "lite and lite-wide come with weights, the latter is slower and a little more exact; "
+        "lite and lite-wide come with weights, the latter is slower and about as exact; "
         "alexnet-* take the DaSiamRPN authors' files by 'weights'.",
         choices=("lite", "lite-wide", "alexnet-vot", "alexnet-otb", "alexnet-big"),
         applies=Applies.AT_RESTART,
