@@ -158,7 +158,7 @@ class AdnetParameters(OnlineParameters):
     learn_interval: int = parameter(
         1, "Boxes are remembered of every so many frames.", minimum=1, maximum=1000
     )
-    update_interval: int = parameter(30, "Frames between two updates.", minimum=1, maximum=10000)
+    update_interval: int = parameter(10, "Frames between two updates.", minimum=1, maximum=10000)
     update_steps: int = parameter(10, "Training steps of an update.", minimum=0, maximum=1000)
     update_rate: float = parameter(1e-3, "Learning rate there.", minimum=0.0, maximum=1.0)
     steps_per_frame: int = parameter(
@@ -200,6 +200,7 @@ class AdnetFastParameters(AdnetParameters):
     positives: int = with_default(AdnetParameters, "positives", 16)
     negatives: int = with_default(AdnetParameters, "negatives", 9)
     learn_interval: int = with_default(AdnetParameters, "learn_interval", 5)
+    update_interval: int = with_default(AdnetParameters, "update_interval", 30)
     update_steps: int = with_default(AdnetParameters, "update_steps", 5)
     steps_per_frame: int = with_default(AdnetParameters, "steps_per_frame", 1)
     batch: int = with_default(AdnetParameters, "batch", 16)
