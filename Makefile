@@ -105,12 +105,12 @@ evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --verbose \
 		$(NANO_SETTINGS) $(README)
 
-# What each addition of the trackers that learn on line changes, as mean and spread over seeds;
+# What each addition of the trackers that learn on line changes, as mean and spread over seeds, in README;
 # finished runs are kept in evaluation_output/ablation, so that it can be stopped and gone on with.
 .PHONY: ablation
 ablation: setup ## Compare variants of mdnet and adnet over SEEDS seeds (DATASET, JOBS, SEEDS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --tracker-seeds $(SEEDS) \
-		--output evaluation_output/ablation --no-report --tracker mdnet \
+		--output evaluation_output/ablation --no-report $(README) --tracker mdnet \
 		--tracker attention=mdnet --set attention.attention=true \
 		--tracker vital=mdnet --set vital.adversarial=true \
 		--tracker adnet --tracker adnet_fast

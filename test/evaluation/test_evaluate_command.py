@@ -75,6 +75,25 @@ def test_tables_go_between_the_markers_of_a_readme(dataset: Path, tmp_path: Path
     assert readme.read_text() == once
 
 
+def test_the_table_over_seeds_has_its_own_place_in_a_readme(dataset: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "<!-- evaluation:begin -->kept<!-- evaluation:end -->\n"
+        "<!-- seeds:begin -->old<!-- seeds:end -->\n"
+    )
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--readme", readme]
+    short = ("first_positives=40", "first_negatives=80", "first_steps=4", "policy_steps=2")
+    settings = [part for setting in short for part in ("--set", setting)]
+    result = run(*arguments, "--tracker", "adnet_fast", *settings, "--tracker-seeds", 2)
+    assert result.exit_code == 0, result.output
+    written = readme.read_text()
+    assert "<!-- evaluation:begin -->kept<!-- evaluation:end -->" in written
+    assert "old" not in written
+    assert "| adnet_fast | 2 | 0." in written
+    assert written.count("| tracker |") == 1
+
+
 def test_missing_markers_are_found_before_anything_is_run(dataset: Path, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n")

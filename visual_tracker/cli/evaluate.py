@@ -20,6 +20,8 @@ from visual_tracker.evaluation.perturbations import KINDS
 from visual_tracker.evaluation.runner import JobResult, RunOptions
 
 README_MARKER = "evaluation"
+#: of the table over several seeds, which stands beside those of one run
+SEEDS_MARKER = "seeds"
 
 
 @click.command()
@@ -87,7 +89,8 @@ README_MARKER = "evaluation"
 @click.option(
     "--readme",
     type=click.Path(path_type=Path),
-    help="Write the tables into this file, between its markers evaluation:begin and :end.",
+    help="Write the tables into this file, between its markers evaluation:begin and :end; that "
+    "over several seeds alone between seeds:begin and :end.",
 )
 @click.option(
     "--report/--no-report",
@@ -109,15 +112,18 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
       visual-tracker evaluate --dataset vot2018 --tracker csrt --supervised --eao-range 100 356
     """
     errors = Console(stderr=True)
+    marker, markdown = README_MARKER, _markdown
+    if (given["tracker_seeds"] or 1) > 1:
+        marker, markdown = SEEDS_MARKER, _seeds_markdown
     settings = _settings(errors, given)
     if readme:
         # found out now, not after hours of running
-        tables.split_at_markers(readme, README_MARKER)
+        tables.split_at_markers(readme, marker)
     with _progress(errors) as watch:
         content = evaluate(settings, watch)
     _print_tables(content, verbose)
     if readme:
-        tables.write_between_markers(readme, README_MARKER, _markdown(content))
+        tables.write_between_markers(readme, marker, markdown(content))
     if any(entry["errors"] for entry in content["trackers"].values()):
         sys.exit(1)
 
@@ -175,9 +181,17 @@ def _print_tables(content: dict[str, Any], verbose: bool) -> None:
 
 def _markdown(content: dict[str, Any]) -> str:
     columns = tables.sequence_columns(content)
+    return _captioned(
+        content, [*tables.mean_tables(content), tables.sequence_rows(content, columns)]
+    )
+
+
+def _seeds_markdown(content: dict[str, Any]) -> str:
     seeds = tables.seed_rows(content)
-    means = [*tables.mean_tables(content), *([seeds] if seeds else [])]
-    shown = [*means, tables.sequence_rows(content, columns)]
+    return _captioned(content, [seeds] if seeds else [])
+
+
+def _captioned(content: dict[str, Any], shown: list[tuple[tables.Row, list[tables.Row]]]) -> str:
     return "\n\n".join(
         (tables.caption(content), *(tables.markdown_table(*table) for table in shown))
     )
