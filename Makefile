@@ -105,8 +105,9 @@ evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --verbose \
 		$(NANO_SETTINGS) $(README)
 
-# What each addition of the trackers that learn on line changes, as mean and spread over seeds, in README;
-# finished runs are kept in evaluation_output/ablation, so that it can be stopped and gone on with.
+# What each addition of the trackers that learn on line changes, as mean and spread over seeds, in
+# README; finished runs are kept in evaluation_output/ablation, so that it can be stopped and gone on
+# with.
 .PHONY: ablation
 ablation: setup ## Compare variants of mdnet and adnet over SEEDS seeds (DATASET, JOBS, SEEDS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --tracker-seeds $(SEEDS) \

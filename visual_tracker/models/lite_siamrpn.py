@@ -38,6 +38,9 @@ _EMBEDDING = (LITE_RPN.kernel_span - 1) // LITE_RPN.stride + 1
 
 _TOWER_LAYERS = 6
 
+#: parts of `lite` that make answers of features
+HEADS = ("classification", "regression")
+
 
 def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))

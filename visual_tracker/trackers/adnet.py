@@ -6,10 +6,10 @@ the same maps of the trunk: the paper's second output knows what an object looks
 seen this one, and took others for it (docs/experiments-adnet.md, 10). Below `doubt_threshold` the
 policy is also started from the mean of the best of random boxes around the last one, and the surer
 of both ends is taken, since what is followed may be what stood beside the target (18 there); where
-the policy spoils what it started from, that is taken as it is (19). Below
-`lost_threshold` the target is only looked for in that way, farther with every frame of failure; if
-the best is not above `found_threshold` the state is LOST and the box is frozen. A frame counts for
-learning only if the target was followed into it, or to where the surer box is.
+the policy spoils what it started from, that is taken as it is (19). Below `lost_threshold` the
+target is only looked for in that way, farther with every frame of failure; if the best is not above
+`found_threshold` the state is LOST and the box is frozen. A frame counts for learning only if the
+target was followed into it, or to where the surer box is.
 
 Only fully connected layers learn: the policy's from the first frame, the classifier's from it and
 from confident later ones. An update is done in slices of `steps_per_frame`, so that a frame's time

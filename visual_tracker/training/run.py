@@ -17,6 +17,7 @@ from visual_tracker.models.efficientnet_lite import (
     load_imagenet_state,
     normalised,
 )
+from visual_tracker.models.lite_siamrpn import HEADS
 from visual_tracker.models.networks import create_network
 from visual_tracker.training.data import read_collection
 from visual_tracker.training.device import DeviceImages, DeviceMaker, DeviceMemoryError
@@ -40,9 +41,6 @@ SAMPLING = ("auto", "device", "workers")
 
 #: the averaged weights of a finished run
 WEIGHTS = "weights.safetensors"
-
-#: parts of `lite` that make answers of features
-_HEADS = ("classification", "regression")
 
 #: numbers of the samples on which a trunk is narrowed, far from those of training and validation
 _NARROWING = range(1 << 41, (1 << 41) + 32)
@@ -178,7 +176,7 @@ def _take(network: nn.Module, given: Mapping[str, Tensor], fresh_heads: bool, in
         for name, value in given.items()
         if name in own
         and own[name].shape == value.shape
-        and not (fresh_heads and name.partition(".")[0] in _HEADS)
+        and not (fresh_heads and name.partition(".")[0] in HEADS)
     }
     network.load_state_dict(fitting, strict=False)
     log.info("%d of %d tensors taken from %s", len(fitting), len(own), initial)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from visual_tracker.models.lite_siamrpn import LiteSiamRpn
+from visual_tracker.models.lite_siamrpn import HEADS, LiteSiamRpn
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
 from visual_tracker.training.bookkeeping import (
@@ -155,7 +155,7 @@ class Trainer:
         assert isinstance(network, LiteSiamRpn)
         parts: dict[str, list[nn.Module]] = {
             "features": [network.neck],
-            "heads": [network.classification, network.regression],
+            "heads": [network.get_submodule(name) for name in HEADS],
             "boxes": [network.regression],
         }
         return parts[self.recipe.learns]
