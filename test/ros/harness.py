@@ -28,6 +28,7 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
 
 from visual_tracker.boxes import Box
+from visual_tracker.ros.calls import Caller
 from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.conversions import (
     box_from_message,
@@ -87,6 +88,9 @@ class NodeProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
+        finally:
+            # shown with a test that failed
+            print(self.log)
         assert "Traceback" not in self.log, self.log
 
 
@@ -106,7 +110,7 @@ class Peer:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._publishers: dict[tuple[str, str], Any] = {}
-        self._clients: dict[str, Any] = {}
+        self._caller = Caller(self.node, self.wait_for)
         self.detections: list[Detection2DArray] = []
         self.states: list[TargetStateArray] = []
         self.reports: list[DiagnosticStatus] = []
@@ -215,15 +219,10 @@ class Peer:
     # -- services ---------------------------------------------------------------------------------
 
     def call(self, kind: type, service: str, request: Any) -> Any:
-        return self.finish(self.begin(kind, service, request))
+        return self._caller.call(kind, service, request)
 
     def begin(self, kind: type, service: str, request: Any) -> Any:
-        # kept: every new one has to be found by the node, and until then answers can get lost
-        if service not in self._clients:
-            self._clients[service] = self.node.create_client(kind, service)
-        client = self._clients[service]
-        self.wait_for(client.service_is_ready, service)
-        return client.call_async(request)
+        return self._caller.begin(kind, service, request)
 
     def finish(self, future: Any) -> Any:
         self.wait_for(future.done, "the answer of a service")

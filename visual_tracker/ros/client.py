@@ -16,20 +16,13 @@ from rclpy.parameter import Parameter
 from rclpy.task import Future
 
 from visual_tracker.boxes import Box
+from visual_tracker.ros.calls import ASK_AGAIN, Caller, WaitFor
 from visual_tracker.ros.conversions import box_to_message
 from visual_tracker_msgs.srv import InitTarget
-
-#: seconds after which a request that may be repeated is: a service drops its answer if it has not
-#: matched the client's reader within .1 s (ros2/rmw_fastrtps#842)
-ASK_AGAIN = 2.0
 
 #: seconds after which an answer is no longer waited for: an init may wait for its image and then
 #: learn for seconds, on a busy machine for many
 ANSWER_TIMEOUT = 30.0
-
-#: spins the calling node until the callable gives something true; the text says what is waited for.
-#: It raises if that does not come.
-WaitFor = Callable[[Callable[[], Any], str], Any]
 
 
 class InitClient:
@@ -180,8 +173,8 @@ class PublisherHold:
         self, node: Node, wait_for: WaitFor, publisher_node: str = "video_publisher"
     ) -> None:
         self._wait_for = wait_for
+        self._caller = Caller(node, wait_for)
         self._name = publisher_node
-        self._client = node.create_client(SetParameters, f"{publisher_node}/set_parameters")
 
     def release(self, matched: Callable[[], bool]) -> None:
         """Wait until every subscription that must get the first image can, then let it come.
@@ -196,20 +189,8 @@ class PublisherHold:
     def set(self, hold: bool) -> None:
         """Set the parameter; when this returns, it holds."""
         parameter = Parameter("hold", value=hold).to_parameter_msg()
-        self._wait_for(self._client.service_is_ready, f"the parameters of {self._name}")
-        answers: list[Future] = []
-        asked = 0.0
-
-        def answered() -> bool:
-            nonlocal asked
-            if not answers or time.monotonic() - asked > ASK_AGAIN:
-                asked = time.monotonic()
-                answers.append(
-                    self._client.call_async(SetParameters.Request(parameters=[parameter]))
-                )
-            return any(answer.done() for answer in answers)
-
-        self._wait_for(answered, f"{self._name} to take the parameter hold")
+        request = SetParameters.Request(parameters=[parameter])
+        self._caller.call(SetParameters, f"{self._name}/set_parameters", request)
 
 
 def has_publisher(report: Mapping[str, str]) -> bool:

@@ -16,6 +16,7 @@ from vision_msgs.msg import Detection2DArray
 from visual_tracker.boxes import Box
 from visual_tracker.ros import frame_times
 from visual_tracker.ros.benchmarks.stages import StageLog
+from visual_tracker.ros.calls import Caller
 from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.conversions import box_to_message, stamp_to_nanoseconds
 from visual_tracker.ros.frame_times import Arrival
@@ -61,9 +62,7 @@ class LoadClient(Node):
         self._timed = timed
         if timed:
             subscribe(DiagnosticArray, f"{TRACKER_NODE}/timing", self._on_times, 100)
-        self._init = self.create_client(InitTarget, f"{TRACKER_NODE}/init_target")
-        self._remove = self.create_client(RemoveTarget, f"{TRACKER_NODE}/remove_target")
-        self._clear = self.create_client(Trigger, f"{TRACKER_NODE}/clear_targets")
+        self._caller = Caller(self, self.wait_for)
 
     def watch(self, process: NodeProcess) -> NodeProcess:
         """Have waiting end if this process does."""
@@ -105,15 +104,16 @@ class LoadClient(Node):
     def init_target(self, box: Box, stamp: Time, target_id: str = "") -> InitTarget.Response:
         """Start a target and wait for the answer."""
         request = InitTarget.Request(target_id=target_id, bbox=box_to_message(box), stamp=stamp)
-        return self._call(self._init, request)
+        return self._call(InitTarget, "init_target", request)
 
     def remove_target(self, target_id: str) -> RemoveTarget.Response:
         """Remove a target and wait for the answer."""
-        return self._call(self._remove, RemoveTarget.Request(target_id=target_id))
+        request = RemoveTarget.Request(target_id=target_id)
+        return self._call(RemoveTarget, "remove_target", request)
 
     def clear_targets(self) -> Trigger.Response:
         """Remove all targets and wait for the answer."""
-        return self._call(self._clear, Trigger.Request())
+        return self._call(Trigger, "clear_targets", Trigger.Request())
 
     def close(self) -> None:
         """Leave ROS."""
@@ -124,11 +124,8 @@ class LoadClient(Node):
         for process in self._processes:
             process.check()
 
-    def _call(self, client: Any, request: Any) -> Any:
-        self.wait_for(client.service_is_ready, client.srv_name)
-        future = client.call_async(request)
-        self.wait_for(future.done, f"the answer of {client.srv_name}")
-        return future.result()
+    def _call(self, kind: type, service: str, request: Any) -> Any:
+        return self._caller.call(kind, f"{TRACKER_NODE}/{service}", request)
 
     def _on_detections(self, message: Detection2DArray, info: dict[str, Any]) -> None:
         now = self.get_clock().now().nanoseconds
