@@ -94,6 +94,17 @@ def test_the_table_over_seeds_has_its_own_place_in_a_readme(dataset: Path, tmp_p
     assert written.count("| tracker |") == 1
 
 
+def test_seeds_of_trackers_without_one_are_refused_before_anything_is_run(
+    dataset: Path, tmp_path: Path
+) -> None:
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--tracker", "kcf"]
+    result = run(*arguments, "--tracker-seeds", 2)
+    assert result.exit_code == 2
+    assert "no tracker here has a seed" in result.output
+    assert not (tmp_path / "out").exists()
+    assert run(*arguments, "--tracker-seeds", 1).exit_code == 0
+
+
 def test_missing_markers_are_found_before_anything_is_run(dataset: Path, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n")

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from visual_tracker.cli.options import candidates_from_options, candidates_options
 from visual_tracker.evaluation import tables
+from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import FORMATS
 from visual_tracker.evaluation.evaluate import Settings, Watch, evaluate
 from visual_tracker.evaluation.perturbations import KINDS
@@ -135,15 +136,27 @@ def _settings(errors: Console, given: dict[str, Any]) -> Settings:
     )
     for reason in skipped:
         errors.print(f"left out: {reason}", highlight=False)
-    seeds = given.pop("tracker_seeds")
-    if seeds:
-        candidates = tuple(one for entry in candidates for one in entry.with_seeds(seeds))
+    candidates = _over_seeds(candidates, given.pop("tracker_seeds"))
     options = RunOptions(
         realtime_fps=given.pop("realtime"),
         supervised=given.pop("supervised"),
         threads=given.pop("threads"),
     )
     return Settings(candidates=candidates, options=options, **given)
+
+
+def _over_seeds(candidates: tuple[Candidate, ...], seeds: int | None) -> tuple[Candidate, ...]:
+    """Those that draw at random once for each seed.
+
+    Raises:
+        click.UsageError: if none of them does, of which several seeds were asked.
+    """
+    if not seeds:
+        return candidates
+    seeded = tuple(one for entry in candidates for one in entry.with_seeds(seeds))
+    if seeds > 1 and len(seeded) == len(candidates):
+        raise click.UsageError("--tracker-seeds: no tracker here has a seed to vary; leave it out")
+    return seeded
 
 
 @contextmanager
@@ -188,7 +201,8 @@ def _markdown(content: dict[str, Any]) -> str:
 
 def _seeds_markdown(content: dict[str, Any]) -> str:
     seeds = tables.seed_rows(content)
-    return _captioned(content, [seeds] if seeds else [])
+    assert seeds is not None  # or the seeds would have been refused
+    return _captioned(content, [seeds])
 
 
 def _captioned(content: dict[str, Any], shown: list[tuple[tables.Row, list[tables.Row]]]) -> str:
