@@ -24,7 +24,7 @@ GROWTH = 64
 
 #: nothing is learned on line, and no doubt is waited out: a frame's outcome is that of the known
 #: response
-PLAIN = {"target_model": False, "box_correction": 0.0, "patience": 0}
+PLAIN = {"target_model": False, "box_correction": 0.0, "patience": 0, "hysteresis": 0.0}
 
 
 def tracker(**changes: object) -> KnownTracker:
@@ -228,6 +228,12 @@ def test_hysteresis_frame_by_frame() -> None:
     assert states(scores) == "ttLLLtttLLt"
 
 
+def test_a_little_doubt_is_no_loss_and_a_little_trust_no_return() -> None:
+    scores = [0.9, 0.4, 0.4, 0.9, 0.4, 0.4, 0.4, 0.6, 0.75]
+    assert states(scores, patience=10) == "tLLtLLLtt"
+    assert states(scores, patience=10, hysteresis=1.0) == "ttttttLLt"
+
+
 def test_what_is_seen_badly_for_long_is_found() -> None:
     assert states([0.9, 0.1, 0.6, 0.6, 0.6, 0.6, 0.6]) == "tLLLLtt"
 
@@ -318,7 +324,8 @@ def test_confidence_and_thresholds_are_those_of_the_calibration(
     class Scripted(Calibrated):
         network = ScriptedMatcher([0.9] * 20)
 
-    scripted = Scripted(DaSiamRpnParameters.from_mapping(changes), "cpu")
+    values = {"hysteresis": 0.0, **changes}
+    scripted = Scripted(DaSiamRpnParameters.from_mapping(values), "cpu")
     scripted.init(scene(START), Box.from_center(*START, SIDE, SIDE))
     track = scripted.track(scene(START))
     assert track.confidence == pytest.approx(confidence)

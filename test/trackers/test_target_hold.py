@@ -13,6 +13,7 @@ from visual_tracker.trackers.target_hold import HoldRules, Sighting, TargetHold
 HOME, NEAR, FAR = Box(0, 0, 10, 10), Box(5, 0, 10, 10), Box(500, 0, 10, 10)
 RULES = HoldRules(
     Thresholds(lost=0.5, found=0.8, similarity=0.3),
+    hysteresis=0.0,
     long_term=True,
     patience=2,
     reidentify=True,
@@ -58,6 +59,36 @@ def test_a_doubt_that_ends_leaves_nothing_behind() -> None:
             hold.update(seen(NEAR, 0.1), RULES)
         assert hold.update(seen(NEAR, 0.5), RULES) is TrackState.TRACKING
     assert not hold.is_lost
+
+
+@pytest.mark.parametrize(
+    ("confidences", "states"),
+    [
+        # logits of .4, .2, .6 and .8 are -.405, -1.386, .405 and 1.386
+        ([0.4, 0.4, 0.4], "TTL"),
+        ([0.2], "L"),
+        ([0.4, 0.4, 0.9, 0.4, 0.4, 0.4], "TTTTTL"),
+        ([0.4, 0.4, 0.6, 0.4, 0.4], "TTTTL"),
+        ([0.2, 0.6, 0.6, 0.6], "LLLT"),
+        ([0.2, 0.8], "LT"),
+        ([0.2, 0.6, 0.1, 0.6, 0.6, 0.6], "LLLLLT"),
+        ([0.2, 0.8, 0.4, 0.4, 0.4], "LTTTL"),  # what was before the loss has been told
+    ],
+)
+def test_loss_and_return_take_evidence_that_adds_up(confidences: list[float], states: str) -> None:
+    hold = TargetHold(HOME)
+    rules = RULES._replace(hysteresis=1.0, patience=100)
+    names = {TrackState.TRACKING: "T", TrackState.LOST: "L"}
+    assert "".join(names[hold.update(seen(HOME, c), rules)] for c in confidences) == states
+
+
+def test_what_ends_a_doubt_is_seen_in_one_place() -> None:
+    hold = TargetHold(HOME)
+    rules = RULES._replace(hysteresis=1.0, patience=100)
+    hold.update(seen(HOME, 0.2), rules)
+    for box in (NEAR, FAR, HOME, FAR):
+        assert hold.update(seen(box, 0.7), rules) is TrackState.LOST
+    assert hold.update(seen(FAR, 0.7), rules) is TrackState.TRACKING
 
 
 def test_a_short_term_hold_is_never_given_up() -> None:

@@ -27,12 +27,14 @@ elsewhere.
 
 Long-term (section 3.4): the target is lost below `lost_threshold` and found again above
 `found_threshold`, and then only, as a guard of ours against look-alikes (re-identification), if it
-looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). While it
-is not, the box follows the best proposal all the same, reported as lost (ours). After `patience`
-frames of that a second region is searched in each frame in which the target is not found nearby:
-without a window, around the box held last, growing each frame by `search_growth` network pixels
-until it covers the image (`visual_tracker.trackers.search_plan`). What is likelier there than
-nearby is shown and followed instead (`visual_tracker.trackers.target_hold`).
+looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). A frame
+that is little below the threshold makes no loss yet, nor does one little above it undo one
+(`hysteresis`, ours). While the target is lost, the box follows the best proposal all the same,
+reported as lost (ours). After `patience` frames of that a second region is searched in each frame
+in which the target is not found nearby: without a window, around the box held last, growing each
+frame by `search_growth` network pixels until it covers the image
+(`visual_tracker.trackers.search_plan`). What is likelier there than nearby is shown and followed
+instead (`visual_tracker.trackers.target_hold`).
 """
 
 from __future__ import annotations
@@ -289,6 +291,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         chosen = self.parameters
         return HoldRules(
             self._thresholds(),
+            chosen.hysteresis,
             chosen.long_term,
             chosen.patience,
             chosen.reidentify,

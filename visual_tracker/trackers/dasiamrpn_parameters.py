@@ -31,6 +31,13 @@ class DaSiamRpnParameters(SiamRpnParameters):
         minimum=-1.0,
         maximum=1.0,
     )
+    hysteresis: float = parameter(
+        1.0,
+        "How far below lost_threshold the frames in a row that make a loss must add up, and above "
+        "it those that undo it, in logits; 0: one frame does.",
+        minimum=0.0,
+        maximum=10.0,
+    )
     calibrated: bool = parameter(
         True, "Confidence is the calibrated probability, where there is one for the weights."
     )
@@ -39,7 +46,7 @@ class DaSiamRpnParameters(SiamRpnParameters):
     )
     patience: int = parameter(
         5,
-        "Frames in a row below lost_threshold after which a growing region is searched, too.",
+        "Frames in a row reported lost after which a growing region is searched, too.",
         minimum=0,
         maximum=10000,
     )

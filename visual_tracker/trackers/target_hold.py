@@ -6,7 +6,9 @@ that is hard to recognise is not always gone, so that the box follows the best p
 after some frames of it the growing region is searched besides; a candidate found must look like the
 target, and where it was held last less confidence does. Less confidence does also where it lasts:
 the evidence of frames in a row in which the box follows one thing adds up (the sequential
-probability ratio test of Wald, 1945), so that a target which is never seen well is found, too.
+probability ratio test of Wald, 1945), so that a target which is never seen well is found, too. Nor
+does a frame that is a little below the threshold make a loss, or one a little above it end a doubt:
+both take evidence that adds up to `hysteresis`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class HoldRules(NamedTuple):
 
     Attributes:
         thresholds: of confidence and likeness.
+        hysteresis: evidence in logits that it takes to doubt a target, and to end a doubt.
         long_term: a target that stays in doubt is lost; else the best proposal is followed on.
         patience: frames in doubt before a loss.
         reidentify: a candidate must look like the target.
@@ -32,6 +35,7 @@ class HoldRules(NamedTuple):
     """
 
     thresholds: Thresholds
+    hysteresis: float
     long_term: bool
     patience: int
     reidentify: bool
@@ -60,6 +64,7 @@ class TargetHold:
     """
 
     def __init__(self, box: Box) -> None:
+        self._against = 0.0
         self._take(box)
 
     @property
@@ -82,6 +87,7 @@ class TargetHold:
         if self._is_target(seen, rules):
             self._take(seen.box)
             return TrackState.TRACKING
+        self._against = 0.0
         self._gathered = max(0.0, self._evidence(seen, rules.thresholds.lost))
         self._shown_box = seen.box
         self._frames_doubted += 1
@@ -121,7 +127,7 @@ class TargetHold:
         A frame counts by how far its confidence is above the threshold of a loss.
         """
         before = self._gathered if seen.box.iou(self._shown_box) > 0 else 0.0
-        return before + logit(seen.confidence) - logit(lost)
+        return before + _surplus(seen, lost)
 
     def _take(self, box: Box) -> None:
         self._held_box = self._shown_box = box
@@ -130,10 +136,23 @@ class TargetHold:
 
     def _is_target(self, seen: Sighting, rules: HoldRules) -> bool:
         """Whether the proposal is the target: held so far, or found again."""
-        if not self.is_lost:
-            return seen.confidence >= rules.thresholds.lost
+        if self.is_lost:
+            return self._is_confirmed(seen, rules)
+        lost = rules.thresholds.lost
+        if self._frames_doubted:
+            return seen.confidence >= lost and self._evidence(seen, lost) >= rules.hysteresis
+        self._against = max(0.0, self._against - _surplus(seen, lost))
+        return self._against <= rules.hysteresis
+
+    def _is_confirmed(self, seen: Sighting, rules: HoldRules) -> bool:
+        """Whether the lost target is found in this frame and in enough before it."""
         if not self.is_found(seen, rules):
             self._frames_confirmed = 0
             return False
         self._frames_confirmed += 1
         return self._frames_confirmed >= rules.confirm_frames
+
+
+def _surplus(seen: Sighting, lost: float) -> float:
+    """By how much the confidence is above the threshold of a loss, in logits."""
+    return logit(seen.confidence) - logit(lost)
