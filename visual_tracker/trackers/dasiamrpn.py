@@ -136,7 +136,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
         state = self._hold.update(seen.sighting, rules)
         self._follow_distractors(seen, others, state)
         box, confidence = seen.sighting.box, seen.sighting.confidence
-        if state is TrackState.TRACKING:
+        # one bad frame makes no loss, but may be the first of an occluder
+        if state is TrackState.TRACKING and confidence >= rules.thresholds.lost:
             box = yield from self._keep(image, seen)
         else:
             self._memory.drop_lessons()
