@@ -104,6 +104,23 @@ def test_what_was_seen_just_before_a_loss_is_not_learned() -> None:
     assert not np.array_equal(tracker._template, first)
 
 
+def test_a_frame_in_doubt_ends_the_wait_of_those_before_it_though_the_target_is_held() -> None:
+    tracker = started(template_share=0.5, learn_delay=2, hysteresis=1.0)
+    first = tracker._template
+    for _ in range(2):
+        sure = tracker.track(look(0.1)).confidence
+    tracker.matcher.scale = 0.2 / sure
+    doubted = tracker.track(look(0.1))
+    assert doubted.state is TrackState.TRACKING
+    assert doubted.confidence < tracker.parameters.lost_threshold
+    tracker.matcher.scale = 1.0
+    for _ in range(2):
+        tracker.track(look(0.1))
+        assert tracker._template is first
+    tracker.track(look(0.1))
+    assert not np.array_equal(tracker._template, first)
+
+
 def test_the_recent_templates_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     tracker = started(learn_delay=5, learn_every=2)
     remembered: list[np.ndarray] = []
