@@ -107,8 +107,8 @@ class DaSiamRpnParameters(SiamRpnParameters):
     )
     learn_delay: int = parameter(
         12,
-        "A frame is learned when the target has been held for so many frames after it; 0: at once, "
-        "for targets that are never covered.",
+        "A frame is learned when no doubt has come up in so many frames after it; 0: at once, for "
+        "targets that are never covered.",
         minimum=0,
         maximum=1000,
     )

@@ -8,7 +8,7 @@ From later frames in which the target is held: the combined template, target min
 (`visual_tracker.trackers.distractors`), of every frame; and of every `learn_every`-th the filter,
 the template that is searched for (`visual_tracker.trackers.template_update`) and the recent
 templates by which a likeness is judged (`visual_tracker.trackers.likeness`). All but the latter
-wait until the target has been held for `learn_delay` frames more
+wait until the target has been held without a doubt for `learn_delay` frames more
 (`visual_tracker.trackers.delayed_lessons`).
 """
 
