@@ -11,11 +11,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from test.ros.harness import TIMEOUT
 from visual_tracker.ros import calls
 from visual_tracker.ros.calls import Caller
 from visual_tracker.ros.spinning import spin_until
-
-TIMEOUT = 120.0
 
 
 class Service:

@@ -11,13 +11,12 @@ from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from test.ros.harness import TIMEOUT
 from visual_tracker.boxes import Box
 from visual_tracker.ros import client
 from visual_tracker.ros.client import InitClient
 from visual_tracker.ros.spinning import spin_until
 from visual_tracker_msgs.srv import InitTarget
-
-TIMEOUT = 120.0
 
 
 class StandIn:
