@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from visual_tracker.annotations import DataError
-from visual_tracker.trackers.confidence import Evidence
+from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
 from visual_tracker.training.calibration import (
     calibrate,
+    calibration_error,
     describe,
     fit_logistic,
     fit_signs,
     reliability,
+    reliability_of,
     sample_weights,
     weighted_quantile,
 )
@@ -89,6 +91,26 @@ def test_reliability_by_hand() -> None:
     ]
 
 
+def test_calibration_error_by_hand() -> None:
+    assert calibration_error([(0.1, 0.2, 0.75), (0.9, 0.5, 0.25)]) == pytest.approx(0.175)
+
+
+def test_a_confidence_that_is_right_has_a_small_error_and_one_that_is_sure_a_large_one() -> None:
+    signs, labels = answers(20_000)
+    made = [
+        Witness(Evidence(*row, 0.0), bool(label), False, "video", False)
+        for row, label in zip(signs, labels, strict=True)
+    ]
+    # both kinds are weighted alike, which shifts the law's intercept by the logarithm of their odds
+    odds = np.log(labels.sum() / (~labels).sum())
+    thresholds = Thresholds(0.1, 0.9, 0.0)
+    right = Calibration("x", Evidence(1.2, 3.0, 0.0, 0.0), -1.0 - odds, thresholds)
+    sure = Calibration("x", Evidence(12.0, 30.0, 0.0, 0.0), 10 * (-1.0 - odds), thresholds)
+    assert calibration_error(reliability_of(made, right)) < 0.02
+    assert calibration_error(reliability_of(made, sure)) > 0.1
+    assert reliability_of([one for one in made if one.is_target], right) == []
+
+
 def witnesses(count: int = 300) -> list[Witness]:
     """Targets whose signs are higher than those of the others, with some overlap."""
     rng = np.random.default_rng(0)
@@ -113,7 +135,9 @@ def test_thresholds_keep_the_promised_shares(tmp_path: Path) -> None:
         0.02, abs=0.01
     )
     assert np.mean([fitted.probability(w.evidence) > found for w in gone]) <= 0.04
-    assert "held-out videos: below the lost threshold" in describe(given, fitted)
+    told = describe(given, fitted)
+    assert "held-out videos: below the lost threshold" in told
+    assert "calibration error" in told
 
 
 def test_answers_of_one_kind_are_refused(tmp_path: Path) -> None:

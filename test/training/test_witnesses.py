@@ -119,3 +119,24 @@ def test_every_round_runs_with_what_was_fitted_to_those_before(
     assert last is tracker.calibration
     with pytest.raises(DataError, match="one round"):
         calibration.calibrate_in_rounds(tracker, [], tmp_path)
+
+
+def test_a_check_fits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [Witness(Evidence(n, 0, 0, 0), True, False, "a", True) for n in range(2)]
+    rounds: Any = [0, 1]
+    used: list[Calibration | None] = []
+
+    def run(tracker: WitnessedTracker, number: int) -> list[Witness]:
+        used.append(tracker.calibration)
+        return [given[number]]
+
+    monkeypatch.setattr(calibration, "collect", run)
+    tracker = Known()
+    tracker.calibration = None
+    with pytest.raises(DataError, match="run without --check"):
+        calibration.check(tracker, rounds)
+    stored = Calibration("x", Evidence(1, 0, 0, 0), 0.0, Thresholds(0.1, 0.5, 0))
+    tracker.calibration = stored
+    assert calibration.check(tracker, rounds) == (given, stored)
+    assert used == [stored, stored]
+    assert tracker.calibration is stored

@@ -39,6 +39,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Frames of a live camera for each of the data: 1 for videos that keep every one.",
 )  # fmt: skip
 @click.option(
+    "--check", is_flag=True,
+    help="Fit nothing: tell how reliable the calibration is that lies beside the weights.",
+)  # fmt: skip
+@click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the reliability of the confidence into this PNG (needs the extra 'eval').",
 )  # fmt: skip
@@ -51,6 +55,7 @@ def command(
     seed: int,
     rounds: int,
     slow: int,
+    check: bool,
     plot: Path | None,
 ) -> None:
     """Fit dasiamrpn's confidence and its thresholds to weights, and store them beside the file.
@@ -60,9 +65,12 @@ def command(
     that it has not seen, or --others 0. Do it anew for every new weights file: a calibration of
     other weights is not used.
 
+    How good it is, cases tell that it was not fitted to: --check with seeds from --rounds on.
+
     \b
     Examples:
-      visual-tracker calibrate --data ../shared/data/training --plot docs/reliability.png
+      visual-tracker calibrate --data ../shared/data/training
+      visual-tracker calibrate --data ../shared/data/training --check --seed 3 --plot check.png
       visual-tracker calibrate --data /data/got10k/val --weights runs/lite/weights.safetensors
     """
     try:
@@ -79,11 +87,14 @@ def command(
         for number in range(rounds)
     ]
     with click.progressbar(length=sum(map(len, cases)), label="cases") as progress:
-        witnesses, fitted = calibration.calibrate_in_rounds(
-            tracker, [_watched(round_, progress.update) for round_ in cases], path
-        )
+        watched = [_watched(round_, progress.update) for round_ in cases]
+        if check:
+            witnesses, fitted = calibration.check(tracker, watched)
+        else:
+            witnesses, fitted = calibration.calibrate_in_rounds(tracker, watched, path)
     click.echo(calibration.describe(witnesses, fitted))
-    click.echo(f"calibration: {fitted.save(path)}")
+    if not check:
+        click.echo(f"calibration: {fitted.save(path)}")
     if plot:
         from visual_tracker.training import calibration_plot
 

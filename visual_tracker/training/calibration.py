@@ -71,6 +71,27 @@ def calibrate_in_rounds(
     return witnesses, tracker.calibration
 
 
+def check(
+    tracker: WitnessedTracker, rounds: Sequence[Iterable[Case]]
+) -> tuple[list[Witness], Calibration]:
+    """Run with the calibration that lies beside the weights, and fit nothing.
+
+    Args:
+        tracker: with a target model.
+        rounds: the cases of each; to learn how good it is, others than it was fitted to.
+
+    Returns:
+        The answers, and the calibration.
+
+    Raises:
+        DataError: if the weights have no calibration.
+    """
+    calibration = tracker.calibration
+    if calibration is None:
+        raise DataError("these weights have no calibration yet; run without --check to fit one")
+    return [witness for cases in rounds for witness in collect(tracker, cases)], calibration
+
+
 def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
     """Fit coefficients and thresholds.
 
@@ -190,6 +211,18 @@ def reliability(
     return result
 
 
+def calibration_error(bins: list[tuple[float, float, float]]) -> float:
+    """How far what is said is from what is, in the mean.
+
+    The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", ICML
+    2017, section 2).
+
+    Args:
+        bins: see :func:`reliability`.
+    """
+    return sum(share * abs(said - was) for said, was, share in bins)
+
+
 def make_tracker(network: str, weights: Path | None, device: str) -> tuple[WitnessedTracker, Path]:
     """A tracker whose answers are kept, and the file of its network's weights.
 
@@ -216,7 +249,20 @@ def describe(witnesses: list[Witness], fitted: Calibration) -> str:
     for title, held_out in (("held-out", True), ("other", False)):
         mine = [witness for witness in witnesses if witness.held_out == held_out]
         lines.append(f"{title} videos: " + _shares(mine, fitted))
+        if bins := reliability_of(mine, fitted):
+            lines[-1] += f"; calibration error {calibration_error(bins):.3f}"
     return "\n".join(lines)
+
+
+def reliability_of(
+    witnesses: list[Witness], fitted: Calibration
+) -> list[tuple[float, float, float]]:
+    """:func:`reliability` of answers, both kinds weighted alike; empty if they are of one kind."""
+    labels = np.array([witness.is_target for witness in witnesses], bool)
+    if labels.all() or not labels.any():
+        return []
+    said = np.array([fitted.probability(witness.evidence) for witness in witnesses])
+    return reliability(said, labels, sample_weights(labels))
 
 
 def _shares(witnesses: list[Witness], fitted: Calibration) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from visual_tracker.evaluation.extras import require
 from visual_tracker.trackers.confidence import Calibration
-from visual_tracker.training.calibration import reliability, sample_weights
+from visual_tracker.training.calibration import reliability_of
 from visual_tracker.training.witnesses import Witness
 
 
@@ -24,13 +22,9 @@ def draw(witnesses: list[Witness], fitted: Calibration, path: Path) -> None:
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     for title, held_out in (("held-out videos", True), ("videos of the training", False)):
         mine = [witness for witness in witnesses if witness.held_out == held_out]
-        labels = np.array([witness.is_target for witness in mine], bool)
-        if not mine or labels.all() or not labels.any():
-            continue
-        said = np.array([fitted.probability(witness.evidence) for witness in mine])
-        weights = sample_weights(labels)
-        bins = np.array(reliability(said, labels, weights))
-        axes.plot(bins[:, 0], bins[:, 1], marker="o", label=f"{title} ({len(mine)} answers)")
+        if bins := reliability_of(mine, fitted):
+            said, was, _ = zip(*bins, strict=True)
+            axes.plot(said, was, marker="o", label=f"{title} ({len(mine)} answers)")
     for name, threshold in (("lost", fitted.thresholds.lost), ("found", fitted.thresholds.found)):
         axes.axvline(threshold, color="0.5", linestyle=":")
         axes.text(threshold, 0.02, f" {name}", color="0.4")
