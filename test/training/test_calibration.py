@@ -11,14 +11,16 @@ from visual_tracker.annotations import DataError
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
 from visual_tracker.training.calibration import (
     calibrate,
-    calibration_error,
     describe,
     fit_logistic,
     fit_signs,
+    weighted_quantile,
+)
+from visual_tracker.training.reliability import (
+    calibration_error,
     reliability,
     reliability_of,
     sample_weights,
-    weighted_quantile,
 )
 from visual_tracker.training.witnesses import Witness
 

@@ -25,6 +25,11 @@ from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
 from visual_tracker.trackers.dasiamrpn import DaSiamRpnTracker
 from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.training.calibration_cases import Case
+from visual_tracker.training.reliability import (
+    calibration_error,
+    reliability_of,
+    sample_weights,
+)
 from visual_tracker.training.witnesses import Witness, WitnessedTracker, collect
 
 FloatArray = NDArray[np.float64]
@@ -126,12 +131,6 @@ def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
     )
 
 
-def sample_weights(labels: NDArray[np.bool_]) -> FloatArray:
-    """Weights with which both kinds count alike; they sum to n."""
-    weights = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
-    return weights * len(labels)
-
-
 def fit_signs(
     signs: FloatArray, labels: NDArray[np.bool_], weights: FloatArray
 ) -> tuple[FloatArray, float]:
@@ -192,37 +191,6 @@ def weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> 
     return float(values[order[min(place, len(order) - 1)]])
 
 
-def reliability(
-    probabilities: FloatArray, labels: NDArray[np.bool_], weights: FloatArray, bins: int = 10
-) -> list[tuple[float, float, float]]:
-    """Bins of equal width: mean probability, share of targets, share of the weight in each.
-
-    Empty bins are left out.
-    """
-    place = np.minimum((probabilities * bins).astype(int), bins - 1)
-    result = []
-    for number in range(bins):
-        inside = place == number
-        weight = weights[inside].sum()
-        if weight > 0:
-            said = float((probabilities[inside] * weights[inside]).sum() / weight)
-            was = float((labels[inside] * weights[inside]).sum() / weight)
-            result.append((said, was, float(weight / weights.sum())))
-    return result
-
-
-def calibration_error(bins: list[tuple[float, float, float]]) -> float:
-    """How far what is said is from what is, in the mean.
-
-    The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", ICML
-    2017, section 2).
-
-    Args:
-        bins: see :func:`reliability`.
-    """
-    return sum(share * abs(said - was) for said, was, share in bins)
-
-
 def make_tracker(network: str, weights: Path | None, device: str) -> tuple[WitnessedTracker, Path]:
     """A tracker whose answers are kept, and the file of its network's weights.
 
@@ -252,17 +220,6 @@ def describe(witnesses: list[Witness], fitted: Calibration) -> str:
         if bins := reliability_of(mine, fitted):
             lines[-1] += f"; calibration error {calibration_error(bins):.3f}"
     return "\n".join(lines)
-
-
-def reliability_of(
-    witnesses: list[Witness], fitted: Calibration
-) -> list[tuple[float, float, float]]:
-    """:func:`reliability` of answers, both kinds weighted alike; empty if they are of one kind."""
-    labels = np.array([witness.is_target for witness in witnesses], bool)
-    if labels.all() or not labels.any():
-        return []
-    said = np.array([fitted.probability(witness.evidence) for witness in witnesses])
-    return reliability(said, labels, sample_weights(labels))
 
 
 def _shares(witnesses: list[Witness], fitted: Calibration) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from visual_tracker.evaluation.extras import require
 from visual_tracker.trackers.confidence import Calibration
-from visual_tracker.training.calibration import reliability_of
+from visual_tracker.training.reliability import reliability_of
 from visual_tracker.training.witnesses import Witness
 
 
