@@ -11,17 +11,34 @@ import cv2
 
 import visual_tracker
 
-#: what decides the outcome of a run, in the package's folder: trackers, networks with their
-#: weights, what they share, and the loop that calls them
+#: what decides the outcome of a run, in the package's folder: trackers with what they learn on
+#: line, networks with their weights, what all share, what makes the images, and the loop that calls
+#: the trackers
 SOURCES = (
     "*.py",
     "trackers/**/*.py",
+    "online/**/*.py",
+    "mdnet/**/*.py",
+    "adnet/**/*.py",
     "models/**/*.py",
     "models/weights/*.json",
     "models/weights/*.safetensors",
+    "evaluation/sequences.py",
+    "evaluation/longterm_cases.py",
+    "evaluation/occlusions.py",
+    "evaluation/perturbations.py",
     "evaluation/passes.py",
     "evaluation/pacing.py",
+    "evaluation/runner.py",
 )
+#: libraries that compute, OpenCV beside them
+LIBRARIES = ("numpy", "torch", "openvino", "onnxruntime")
+
+
+def sources() -> list[Path]:
+    """Files of the package on which the outcome of a run depends."""
+    root = Path(visual_tracker.__file__).parent
+    return sorted({path for pattern in SOURCES for path in root.glob(pattern)})
 
 
 @lru_cache(maxsize=1)
@@ -29,7 +46,7 @@ def code_digest() -> str:
     """A short digest of the package's own code and weights, as far as runs depend on them."""
     root = Path(visual_tracker.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in SOURCES for path in root.glob(pattern)}):
+    for path in sources():
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -39,7 +56,7 @@ def code_digest() -> str:
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that compute, by name; those not installed are left out."""
     versions = {"opencv": cv2.__version__}
-    for name in ("numpy", "torch"):
+    for name in LIBRARIES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
