@@ -74,6 +74,60 @@ def test_a_target_that_is_gone_is_lost_where_it_was_and_found_again() -> None:
     assert found.box.iou(boxes[4]) > 0.4
 
 
+@pytest.mark.parametrize("region", [3.8, 6.0])
+def test_a_lost_target_is_looked_for_in_every_new_image(
+    region: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, boxes = textured_square(2)
+    tracker = create_tracker("adnet", "cpu", region=region, **SHORT)
+    tracker.init(images[0], boxes[0])
+    tracker.set_parameters({"lost_threshold": 1.0, "found_threshold": 1.0})
+    seen: list[int] = []
+    look = AdnetTracker._look
+
+    def watched(self: AdnetTracker, image: np.ndarray, box: Box, sides: float) -> None:
+        seen.append(int(image[0, 0, 0]))
+        look(self, image, box, sides)
+
+    monkeypatch.setattr(AdnetTracker, "_look", watched)
+    for grey in (10, 20, 30):
+        assert tracker.track(np.full_like(images[0], grey)).is_lost
+    assert set(seen) == {10, 20, 30}
+
+
+def test_all_that_a_search_tries_lies_in_the_region_at_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the policy has left the first region, and a second one was encoded there."""
+    images, boxes = textured_square(2)
+    tracker = create_tracker("adnet", "cpu", **SHORT)
+    assert isinstance(tracker, AdnetTracker)
+    tracker.init(images[0], boxes[0])
+    last = boxes[0]
+    away = Box(last.x + 3 * last.width, last.y, last.width, last.height)
+    looks: list[Box] = []
+    look, search = AdnetTracker._look, AdnetTracker._search
+
+    def moved(self: AdnetTracker, start: Box, size: Any) -> tuple[Box, float]:
+        return (away if start == last else start), 0.9
+
+    def looked(self: AdnetTracker, image: np.ndarray, box: Box, sides: float) -> None:
+        looks.append(box)
+        look(self, image, box, sides)
+
+    def searched(self: AdnetTracker, image: np.ndarray, around: Box) -> tuple[Box, float]:
+        found, _ = search(self, image, around)
+        assert looks[-1] == around
+        return found, 0.1
+
+    monkeypatch.setattr(AdnetTracker, "_moved", moved)
+    monkeypatch.setattr(AdnetTracker, "_look", looked)
+    monkeypatch.setattr(AdnetTracker, "_search", searched)
+    assert tracker.track(images[1]).box == away
+    # and what is kept of the target is taken from around where it is
+    assert looks == [last, away, last, away]
+
+
 def test_what_stood_beside_the_target_is_not_taken_for_it() -> None:
     images, boxes = textured_square(2, step=(0, 0))
     x, y, width, height = (int(value) for value in boxes[0].xywh)

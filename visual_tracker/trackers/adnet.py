@@ -223,6 +223,13 @@ class _Found(NamedTuple):
     is_followed: bool
 
 
+class _Seen(NamedTuple):
+    """The region at hand: so many mean sides around a box."""
+
+    box: Box
+    sides: float
+
+
 class AdnetTracker(OnlineTracker):
     """ADNet."""
 
@@ -243,6 +250,7 @@ class AdnetTracker(OnlineTracker):
         self._histories = empty_histories(1)
         self._failures = 0
         self._frame = 0
+        self._seen: _Seen | None = None
         network = self._classifier_network
         # Learned and followed in regions of the same size: the trunk sees their borders, too.
         region, resolution = chosen.region, chosen.resolution
@@ -284,6 +292,7 @@ class AdnetTracker(OnlineTracker):
     def _track(self, image: Image, last: Track) -> Track:
         chosen = self.parameters
         self._frame += 1
+        self._seen = None
         found = self._found(image, last.box)
         self._failures = 0 if found.is_held else self._failures + 1
         due = self._frame % chosen.learn_interval == 0
@@ -313,11 +322,14 @@ class AdnetTracker(OnlineTracker):
         followed = _Found(box, confidence, True, True)
         if confidence >= self.parameters.doubt_threshold:
             return followed
-        histories = self._histories
+        histories, seen = self._histories, self._seen
         other, surer = self._search(image, last)
         if surer > confidence:
             return _Found(other, surer, True, box.iou(other) > _SAME_TARGET)
         self._histories = histories
+        if seen is not None and seen != self._seen:
+            # it is learned from where it was followed to
+            self._look(image, *seen)
         return followed
 
     def _follow(self, image: Image, last: Box) -> tuple[Box, float]:
@@ -339,6 +351,7 @@ class AdnetTracker(OnlineTracker):
         from visual_tracker.adnet.extraction import region_of
 
         self._extractor.look(image, region_of(box, sides, self.parameters.resolution))
+        self._seen = _Seen(box, sides)
 
     def _moved(self, start: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
         """Where the policy moves a box to, and the classifier's confidence there."""
@@ -367,7 +380,7 @@ class AdnetTracker(OnlineTracker):
     def _search(self, image: Image, last: Box) -> tuple[Box, float]:
         """Where the policy moves the most confident of random boxes around the last one, or these.
 
-        A larger region is encoded if the one at hand does not show them all.
+        Another region is encoded if the one at hand does not show them all.
         """
         from visual_tracker.mdnet.search import tried_boxes
         from visual_tracker.online.samplers import Spread
@@ -376,8 +389,8 @@ class AdnetTracker(OnlineTracker):
         farthest = min(_LARGEST_SPREAD, (chosen.largest_search - CONTEXT) / _SPREADS_SHOWN)
         farness = min(farthest, _SEARCH_SPREAD * _SEARCH_GROWTH**self._failures)
         sides = CONTEXT + _SPREADS_SHOWN * farness
-        if sides > chosen.region:
-            self._look(image, last, sides)
+        if self._seen is None or self._seen.box != last or self._seen.sides < sides:
+            self._look(image, last, max(sides, chosen.region))
         near = chosen.search_boxes // 2
         counts = chosen.search_boxes - near, near
         spreads = Spread(farness, 1.0), Spread(_SEARCH_SPREAD, 1.0)
