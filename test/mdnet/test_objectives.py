@@ -93,3 +93,30 @@ def test_the_generator_finds_what_the_classifier_leans_on(classifier: Classifier
     adversarial.warm_up(positives, 60, 12, torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert functional.mse_loss(generator(positives), goal) < 0.6 * before
+
+
+def test_the_worst_mask_is_found_without_drop_out(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each mask would be tried with other units dropped, and the worst be that of bad luck."""
+    positives, negatives = batch()
+    generator = MaskGenerator(12, 3)
+    adversarial = Adversarial(classifier, generator, rate=0.05)
+    adversarial.warm_up(positives.features, 1, 4, torch.Generator())
+    goals = []
+    worst_mask = MaskGenerator.worst_mask
+
+    def watched(self: MaskGenerator, *arguments: object) -> torch.Tensor:
+        goals.append(worst_mask(self, *arguments))
+        return goals[-1]
+
+    monkeypatch.setattr(MaskGenerator, "worst_mask", watched)
+    classifier.eval()
+    expected = worst_mask(generator, positives.features, classifier.margin)
+    classifier.train()  # as while it learns
+    for _ in range(5):
+        adversarial.loss(positives, negatives)
+        assert classifier.training
+    assert len(goals) == 5
+    for goal in goals:
+        assert torch.equal(goal, expected)

@@ -188,6 +188,19 @@ def test_the_short_term_tracker_does_not_look_elsewhere() -> None:
     assert not short.track(scene((320, 310))).is_lost
 
 
+def test_the_long_term_mode_can_be_turned_off_while_the_target_is_lost() -> None:
+    lost = started()
+    local = 257 * lost._pixel(lost.track(scene((310, 304))).box)
+    for _ in range(4):
+        grown = lost.track(scene(None)).search_region
+    assert grown.width > 1.2 * local
+    lost.set_parameters({"long_term": False})
+    for _ in range(2):
+        track = lost.track(scene(None))
+        assert track.is_lost
+        assert track.search_region.width == pytest.approx(257 * lost._pixel(track.box))
+
+
 class ScriptedMatcher(ExactMatcher):
     """Answers with given scores in the middle of the map, one a frame, and maybe in a corner.
 

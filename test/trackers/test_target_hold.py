@@ -99,6 +99,16 @@ def test_a_short_term_hold_is_never_given_up() -> None:
     assert not hold.is_lost
 
 
+def test_without_the_long_term_mode_what_was_given_up_is_so_no_more() -> None:
+    hold = lost()
+    short = RULES._replace(long_term=False)
+    assert hold.update(seen(FAR, 0.1), short) is TrackState.LOST
+    assert not hold.is_lost
+    assert hold.search_steps == 0
+    # and a doubt ends at the lower threshold
+    assert hold.update(seen(FAR, 0.6), short) is TrackState.TRACKING
+
+
 def test_the_likeness_is_asked_only_of_a_confident_proposal_after_a_loss() -> None:
     hold = TargetHold(HOME)
     hold.update(Sighting(NEAR, 0.9, unasked), RULES)

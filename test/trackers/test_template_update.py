@@ -29,8 +29,8 @@ class Numbers:
 def updated(later: list[float], rate: float, share: float) -> float:
     template = UpdatedTemplate(Numbers(), 0.0)
     for value in later:
-        template.learn(value, rate, share)
-    return template.current
+        template.learn(value, rate)
+    return template.searched(share)
 
 
 def test_a_running_mean_and_the_first_template_by_hand() -> None:
@@ -44,6 +44,13 @@ def test_a_running_mean_and_the_first_template_by_hand() -> None:
 )  # fmt: skip
 def test_the_first_template_keeps_its_share(later: list[float], rate: float, share: float) -> None:
     assert abs(updated(later, rate, share)) <= share + 1e-9
+
+
+def test_another_share_counts_at_once() -> None:
+    template = UpdatedTemplate(Numbers(), 1.0)
+    template.learn(9.0, 0.5)
+    assert [template.searched(share) for share in (0.5, 0.25, 0.0, 0.5)] == [3.0, 2.0, 1.0, 3.0]
+    assert template.searched(0.0) is template.first
 
 
 def started(**changes: Any) -> KnownTracker:
@@ -129,6 +136,16 @@ def test_the_recent_templates_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> No
     for _ in range(4):
         assert tracker.track(look(0.1)).state is TrackState.TRACKING
     assert len(remembered) == 2
+    assert tracker._template is first
+
+
+def test_without_a_share_the_first_template_comes_back() -> None:
+    tracker = started(template_share=0.5)
+    first = tracker._template
+    tracker.track(look(0.1))
+    assert not np.array_equal(tracker._template, first)
+    tracker.set_parameters({"template_share": 0.0})
+    assert tracker.track(look(0.1)).state is TrackState.TRACKING
     assert tracker._template is first
 
 

@@ -6,6 +6,9 @@ Adversarial: Song et al., "VITAL: VIsual Tracking via Adversarial Learning", CVP
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -108,9 +111,21 @@ class Adversarial(CrossEntropy):
         return cost_sensitive_loss(logits, labels), (logits[:, 1] - logits[:, 0])[len(positives) :]
 
     def _train_generator(self, features: Tensor) -> None:
-        goal = self._generator.worst_mask(features, self._classifier.margin)
+        with _evaluating(self._classifier):
+            goal = self._generator.worst_mask(features, self._classifier.margin)
         loss = functional.mse_loss(self._generator(features), goal)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self._generator.parameters(), 10.0)
         self._optimizer.step()
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Without drop-out, which would tell masks apart that do the same."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)

@@ -128,7 +128,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _steps(self, image: Image, last: Track) -> Steps:
         seen = yield from self._search(image, self._local_frame(last.box), last.box)
         rules, region, others = self._hold_rules(), seen.frame.region, []
-        if self._hold.is_lost and not self._hold.is_found(seen.sighting, rules):
+        is_lost = rules.long_term and self._hold.is_lost
+        if is_lost and not self._hold.is_found(seen.sighting, rules):
             wide = yield from self._wide_search(image)
             region, others = wide.frame.region, [wide]
             if self._hold.prefers(wide.sighting, seen.sighting, rules):
@@ -245,12 +246,13 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _choose(self, ranked: Ranked, filtered: Filtered | None, frame: CropFrame) -> Choice:
         """The target's proposal, and those of its distractors."""
         places = self._candidates(ranked)
-        similarity = self._memory.similarity(ranked, places)
-        ranks = ranked.ranks[places] + self.parameters.distractor_weight * similarity
+        chosen = self.parameters
+        similarity = self._memory.similarity(ranked, places, chosen.distractor_strength)
+        ranks = ranked.ranks[places] + chosen.distractor_weight * similarity
         boxes = frame.centered_to_image(ranked.proposals.boxes[:, places])
         strangeness = self._strangers.strangeness(boxes)
         best = int((ranks - _STRANGE_RANK * strangeness).argmax())
-        alike = ranked.proposals.scores[places] > self.parameters.distractor_threshold
+        alike = ranked.proposals.scores[places] > chosen.distractor_threshold
         distractors = [places[k] for k in np.flatnonzero(alike) if k != best]
         candidates = Candidates(boxes, alike, best, float(strangeness[best]))
         return Choice(ranked, places[best], distractors, filtered, candidates)
@@ -323,4 +325,4 @@ class DaSiamRpnTracker(SiamRpnTracker):
     def _learn(self, choice: Choice, template: Callable[[], Any], confidence: float) -> None:
         """Learn from a frame in which the target is held; `template` makes that of its box."""
         self._memory.learn(choice, template, confidence, self.parameters)
-        self._template = self._memory.template
+        self._template = self._memory.template(self.parameters.template_share)

@@ -38,14 +38,10 @@ class CombinedTemplate:
 
     Args:
         target: phi(z_1) of the first frame, (C, h, w).
-        strength: a^.
         learning_rate: eta.
     """
 
-    def __init__(
-        self, target: FloatArray, strength: float, learning_rate: float = LEARNING_RATE
-    ) -> None:
-        self.strength = strength
+    def __init__(self, target: FloatArray, learning_rate: float = LEARNING_RATE) -> None:
         self.shape = target.shape
         self._ratio = learning_rate / (1 - learning_rate)
         self._power = 1.0  # (eta / (1 - eta))^(t - 1)
@@ -65,20 +61,23 @@ class CombinedTemplate:
             self._distractors += self._beta * unit(distractor)
             self._distractor_weight += self._beta
 
-    @property
-    def vector(self) -> FloatArray:
-        """The combined template, (C h w,)."""
+    def vector(self, strength: float) -> FloatArray:
+        """The combined template, (C h w,).
+
+        Args:
+            strength: a^.
+        """
         combined = self._targets / self._target_weight
         if self._distractor_weight:
-            combined = combined - self.strength * self._distractors / self._distractor_weight
+            combined = combined - strength * self._distractors / self._distractor_weight
         return combined
 
-    def similarity(self, embeddings: list[FloatArray]) -> FloatArray:
+    def similarity(self, embeddings: list[FloatArray], strength: float) -> FloatArray:
         """The combined template's f with each embedding, (K,)."""
         rows = np.stack(embeddings, dtype=np.float64, casting="same_kind")
         rows = rows.reshape(len(embeddings), -1)
         lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        return rows @ self.vector / np.maximum(lengths, 1e-12)
+        return rows @ self.vector(strength) / np.maximum(lengths, 1e-12)
 
 
 def window_of(embedding: FloatArray, cell: tuple[int, int], shape: tuple[int, ...]) -> FloatArray:

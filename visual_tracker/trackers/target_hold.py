@@ -65,6 +65,7 @@ class TargetHold:
 
     def __init__(self, box: Box) -> None:
         self._against = 0.0
+        self._frames_lost = 0
         self._take(box)
 
     @property
@@ -91,8 +92,8 @@ class TargetHold:
         self._gathered = max(0.0, self._evidence(seen, rules.thresholds.lost))
         self._shown_box = seen.box
         self._frames_doubted += 1
-        if rules.long_term and self._frames_doubted > rules.patience:
-            self._frames_lost += 1
+        is_given_up = rules.long_term and self._frames_doubted > rules.patience
+        self._frames_lost = self._frames_lost + 1 if is_given_up else 0
         return TrackState.LOST
 
     def correct(self, box: Box) -> None:

@@ -92,17 +92,16 @@ class TargetMemory:
         self._geometry: Geometry = matcher.geometry
         embedding = matcher.embedding(template)
         self._searched = UpdatedTemplate(matcher, template)
-        self._combined = CombinedTemplate(embedding, parameters.distractor_strength)
+        self._combined = CombinedTemplate(embedding)
         self._gallery = Gallery(embedding)
         self._model: TargetModel | None = None
         self._correction: NDArray[np.floating] = np.zeros(4)
         self._turns = Turns()
         self._lessons = DelayedLessons[Lesson]()
 
-    @property
-    def template(self) -> Any:
-        """What to search for."""
-        return self._searched.current
+    def template(self, share: float) -> Any:
+        """What to search for, `share` of it as the target looked lately."""
+        return self._searched.searched(share)
 
     @property
     def first_template(self) -> Any:
@@ -173,9 +172,16 @@ class TargetMemory:
         values = values_at(answer, proposals.boxes[:2], self._geometry.stride)
         return Filtered(features, answer, values)
 
-    def similarity(self, ranked: Ranked, places: Sequence[int]) -> FloatArray:
-        """Of the combined template to the proposals at these places, (K,)."""
-        return self._combined.similarity([self._embedding(ranked, place) for place in places])
+    def similarity(self, ranked: Ranked, places: Sequence[int], strength: float) -> FloatArray:
+        """Of the combined template to the proposals at these places, (K,).
+
+        Args:
+            ranked: proposals of a crop.
+            places: which of them.
+            strength: with which distractors are taken off the template.
+        """
+        embeddings = [self._embedding(ranked, place) for place in places]
+        return self._combined.similarity(embeddings, strength)
 
     def evidence(self, choice: Choice) -> Evidence | None:
         """All that speaks for the chosen box; None without a filter."""
@@ -266,8 +272,7 @@ class TargetMemory:
         if self._model is not None and thorough.features is not None:
             self._model.learn(thorough.features, thorough.box, thorough.distractors)
         if thorough.template is not None:
-            rate, share = parameters.template_rate, parameters.template_share
-            self._searched.learn(thorough.template, rate, share)
+            self._searched.learn(thorough.template, parameters.template_rate)
 
 
 def _thorough(choice: Choice, template: Any | None) -> Thorough:
