@@ -162,6 +162,9 @@ def test_rates_warm_up_and_decay() -> None:
 def test_release_steps() -> None:
     recipe = Recipe(steps=1000, release_start=0.2, release_step=0.1, release_stages=3)
     assert release_steps(recipe) == [200, 300, 400]
+    assert release_steps(recipe.replaced(learns="features")) == [200, 300, 400]
+    for part in ("heads", "boxes"):
+        assert release_steps(recipe.replaced(learns=part)) == []
 
 
 def test_recipe_options_are_read_and_refused() -> None:
