@@ -103,6 +103,17 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: P
     assert len(logs[1]) == recipe.steps
 
 
+def test_only_the_first_process_cuts_the_log(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path, short_recipe()).run(until=2, quiet=True)
+    lines = (tmp_path / LOG).read_text()
+    with (tmp_path / LOG).open("a") as file:
+        file.write("3,9,9,9,9,9,,,\n")
+    for rank, cut in ((1, False), (0, True)):
+        machine = Machine(rank=rank, processes=2, workers=0)
+        assert trainer(data, tmp_path, short_recipe(), machine=machine).resume()
+        assert ((tmp_path / LOG).read_text() == lines) == cut
+
+
 @pytest.mark.parametrize(
     ("batch", "accumulate", "processes"), [(4, 3, 1), (2, 4, 1), (4, 1, 3), (6, 2, 2)]
 )

@@ -368,7 +368,8 @@ class Trainer:
             self._optimizer.load_state_dict(state["optimizer"])
             self._scaler.load_state_dict(state["scaler"])
         self.average, self.step = state["average"], state["step"]
-        self._log.truncate(self.step)
+        if self.machine.rank == 0:  # the others would cut what it writes
+            self._log.truncate(self.step)
         return True
 
 
