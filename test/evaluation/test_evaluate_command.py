@@ -46,6 +46,21 @@ def test_a_failed_sequence_gives_exit_code_1(dataset: Path, tmp_path: Path) -> N
     assert "0003.png" in result.output.replace("\n", "")
 
 
+def test_a_failure_under_a_perturbation_gives_exit_code_1_and_is_reported(
+    dataset: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--tracker", "mil"]
+    assert run(*arguments, "--sequence", "One").exit_code == 0
+    # a target of 16 pixels is too small for mil at a quarter of the resolution
+    result = run(*arguments, "--sequence", "One", "--perturb", "resolution")
+    assert result.exit_code == 1, result.output
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<h2>mil: failed sequences</h2>" in page
+    assert "One (resolution 0.25): BoxError: " in page
+    assert "(resolution 0.35)" not in page
+
+
 def test_the_users_mistakes_are_one_line(dataset: Path, tmp_path: Path) -> None:
     for wrong in (
         ["--dataset", tmp_path / "nowhere", "--tracker", "kcf"],

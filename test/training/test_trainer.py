@@ -46,13 +46,19 @@ class Repeating(SampleMaker):
         return super().make(number % self.count)
 
 
-def trainer(data: Path, output: Path, recipe: Recipe, kind: type = SampleMaker) -> Trainer:
+def trainer(
+    data: Path,
+    output: Path,
+    recipe: Recipe,
+    kind: type = SampleMaker,
+    machine: Machine = Machine(workers=0),  # noqa: B008 - frozen
+) -> Trainer:
     torch.manual_seed(recipe.seed)
     network = TinySiamRpn()
     task = SiamRpnTask(network, recipe)
     sampler, _ = make_sampler(read_collection(data), recipe)
     maker = kind(sampler, ImageStore(1 << 28), TINY, task.targets(), recipe)
-    return Trainer(network, task, maker, maker, recipe, output, Machine(workers=0))
+    return Trainer(network, task, maker, maker, recipe, output, machine)
 
 
 def short_recipe(**changes: object) -> Recipe:
@@ -97,6 +103,36 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: P
     assert len(logs[1]) == recipe.steps
 
 
+def test_only_the_first_process_cuts_the_log(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path, short_recipe()).run(until=2, quiet=True)
+    lines = (tmp_path / LOG).read_text()
+    with (tmp_path / LOG).open("a") as file:
+        file.write("3,9,9,9,9,9,,,\n")
+    for rank, cut in ((1, False), (0, True)):
+        machine = Machine(rank=rank, processes=2, workers=0)
+        assert trainer(data, tmp_path, short_recipe(), machine=machine).resume()
+        assert ((tmp_path / LOG).read_text() == lines) == cut
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulate", "processes"), [(4, 3, 1), (2, 4, 1), (4, 1, 3), (6, 2, 2)]
+)
+def test_a_batch_that_cannot_be_shared_out_evenly_is_refused(
+    data: Path, tmp_path: Path, batch: int, accumulate: int, processes: int
+) -> None:
+    recipe = short_recipe(batch=batch, accumulate=accumulate)
+    machine = Machine(processes=processes, workers=0)
+    with pytest.raises(ParameterError, match=f"a multiple of {accumulate * processes}$"):
+        trainer(data, tmp_path / "run", recipe, machine=machine)
+    assert not (tmp_path / "run").exists()
+
+
+def test_forward_passes_that_share_a_batch_evenly_train(data: Path, tmp_path: Path) -> None:
+    training = trainer(data, tmp_path, short_recipe(accumulate=2))
+    training.run(until=2, quiet=True)
+    assert training.step == 2
+
+
 def test_frozen_layers_stay_and_released_ones_learn(data: Path, tmp_path: Path) -> None:
     training = trainer(data, tmp_path, short_recipe(release_stages=2))
     first, last = training.network.trunk[0], training.network.trunk[4]
@@ -137,6 +173,9 @@ def test_rates_warm_up_and_decay() -> None:
 def test_release_steps() -> None:
     recipe = Recipe(steps=1000, release_start=0.2, release_step=0.1, release_stages=3)
     assert release_steps(recipe) == [200, 300, 400]
+    assert release_steps(recipe.replaced(learns="features")) == [200, 300, 400]
+    for part in ("heads", "boxes"):
+        assert release_steps(recipe.replaced(learns=part)) == []
 
 
 def test_recipe_options_are_read_and_refused() -> None:

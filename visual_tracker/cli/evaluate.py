@@ -104,7 +104,7 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
     """Run trackers on a dataset and measure accuracy, losing and finding, and speed.
 
     Without --tracker every tracker that can run here is evaluated. The exit code is 1 if a tracker
-    raised on a sequence.
+    raised on a sequence, perturbed or not.
 
     \b
     Examples:
@@ -125,7 +125,7 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
     _print_tables(content, verbose)
     if readme:
         tables.write_between_markers(readme, marker, markdown(content))
-    if any(entry["errors"] for entry in content["trackers"].values()):
+    if any(tables.failures(content).values()):
         sys.exit(1)
 
 

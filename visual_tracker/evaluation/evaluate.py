@@ -11,6 +11,7 @@ from visual_tracker.evaluation import longterm_cases, occlusions, perturbations,
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import detect_format, matching, read_dataset
 from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
+from visual_tracker.evaluation.scores import Scores
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Store
 from visual_tracker.parameters import ParameterError
@@ -148,9 +149,9 @@ def _perturbation_curve(
     unperturbed: dict[str, results.TrackerResults],
     watch: Watch | None,
 ) -> dict[str, Any]:
-    """Run every strength of a kind; mean figures by label and strength, the neutral one first."""
+    """Run every strength of a kind; mean figures and errors by label, the neutral one first."""
     perturbation = perturbations.KINDS[kind]
-    curve = {label: [entry.mean] for label, entry in unperturbed.items()}
+    by_strength = [unperturbed]
     for strength in perturbation.strengths:
         changed = [
             perturbations.perturb(sequence, kind, strength, settings.seed) for sequence in sequences
@@ -161,14 +162,27 @@ def _perturbation_curve(
         )
         store = Store(settings.output / "perturbations" / f"{kind}-{strength:g}")
         failed = run_missing(replace(settings, options=options), changed, store, watch)
-        entries = results.collect(settings.candidates, changed, store, failed, settings.eao_range)
-        for label, entry in entries.items():
-            curve[label].append(entry.mean)
+        by_strength.append(
+            results.collect(settings.candidates, changed, store, failed, settings.eao_range)
+        )
     return {
         "unit": perturbation.unit,
         "strengths": [perturbation.neutral, *perturbation.strengths],
-        "trackers": curve,
+        "trackers": {
+            label: [_whole_mean(entries[label]) for entries in by_strength] for label in unperturbed
+        },
+        "errors": {
+            label: [entries[label].errors for entries in by_strength] for label in unperturbed
+        },
     }
+
+
+def _whole_mean(entry: results.TrackerResults) -> Scores:
+    """The mean figures, None where a sequence failed.
+
+    Strong perturbations fail on the hardest sequences: the mean over the rest would rise with them.
+    """
+    return dict.fromkeys(entry.mean) if entry.errors else entry.mean
 
 
 def run_missing(

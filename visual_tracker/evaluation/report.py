@@ -82,7 +82,7 @@ def write_report(
         means=tables.mean_tables(content),
         sequences=tables.sequence_rows(content, columns),
         columns=" / ".join(tables.COLUMNS[key][0] for key in columns),
-        errors={label: entry["errors"] for label, entry in content["trackers"].items()},
+        errors=tables.failures(content),
         plots=plots,
         strips={label: strips[label] for label in tables.ranked(content)},
     )

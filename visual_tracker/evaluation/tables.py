@@ -146,6 +146,22 @@ def sequence_rows(content: dict[str, Any], keys: tuple[str, ...]) -> tuple[Row, 
     return ["sequence", "frames", *labels], rows
 
 
+def failures(content: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """What trackers raised, by label and sequence; a perturbation's with its kind and strength.
+
+    Args:
+        content: of results.json.
+    """
+    found = {label: dict(entry["errors"]) for label, entry in content["trackers"].items()}
+    for kind, curve in content.get("perturbations", {}).items():
+        for label, by_strength in curve["errors"].items():
+            # the first strength is the neutral one, whose errors are those without a perturbation
+            for strength, errors in list(zip(curve["strengths"], by_strength, strict=True))[1:]:
+                for name, error in errors.items():
+                    found[label][f"{name} ({kind} {strength:g})"] = error
+    return found
+
+
 def caption(content: dict[str, Any]) -> str:
     """One paragraph on what the tables were measured on."""
     dataset, settings, machine = content["dataset"], content["settings"], content["machine"]

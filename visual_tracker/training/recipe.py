@@ -38,7 +38,9 @@ class Recipe(Parameters):
         0.1, "Share of the steps between two releases, from the last stage down.", minimum=0.0
     )
     release_stages: int = parameter(
-        2, "Trunk stages released in the end; 0 keeps it frozen.", minimum=0
+        2,
+        "Trunk stages released in the end; 0 keeps it frozen, as learns=heads and boxes do.",
+        minimum=0,
     )
 
     location_weight: float = parameter(1.2, "Weight of the box loss.", minimum=0.0)

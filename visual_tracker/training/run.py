@@ -29,7 +29,7 @@ from visual_tracker.training.pairs import PairSampler, make_sampler
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import SampleMaker
 from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask, Task
-from visual_tracker.training.trainer import BatchMaker, Machine, Trainer
+from visual_tracker.training.trainer import BatchMaker, Machine, Trainer, check_batch
 from visual_tracker.training.trunks import fits, load_wide, trunk_in
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ def prepare(
     Raises:
         DataError, PretrainedError, CheckpointError, ParameterError: what they say.
     """
+    check_batch(recipe, machine.processes)  # before all images are read
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
     task = TASKS[kind](network, recipe)

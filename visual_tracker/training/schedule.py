@@ -39,8 +39,12 @@ def cosine_decay(progress: float, floor: float) -> float:
 
 
 def release_steps(recipe: Recipe) -> list[int]:
-    """The steps at which the trunk's stages are released, the last stage first."""
+    """The steps at which the trunk's stages are released, the last stage first.
+
+    None are where only heads, or only boxes, learn.
+    """
+    stages = recipe.release_stages if recipe.learns in ("all", "features") else 0
     return [
         round((recipe.release_start + index * recipe.release_step) * recipe.steps)
-        for index in range(recipe.release_stages)
+        for index in range(stages)
     ]

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from visual_tracker.models.lite_siamrpn import HEADS, LiteSiamRpn
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.models.siamrpn import SiamRpnNetwork
+from visual_tracker.parameters import ParameterError
 from visual_tracker.training.bookkeeping import (
     Checkpoint,
     RunLog,
@@ -110,6 +111,9 @@ class Trainer:
         recipe: everything else.
         output: folder for checkpoint and log.
         machine: where it runs.
+
+    Raises:
+        ParameterError: if the batch cannot be shared out evenly.
     """
 
     def __init__(
@@ -122,6 +126,7 @@ class Trainer:
         output: Path,
         machine: Machine,
     ) -> None:
+        check_batch(recipe, machine.processes)
         self.recipe, self.task, self.machine = recipe, task, machine
         self._maker, self._validation = maker, validation
         output.mkdir(parents=True, exist_ok=True)
@@ -296,7 +301,7 @@ class Trainer:
 
     def _loader(self, maker: BatchMaker, numbers: range, size: int) -> Iterable[dict[str, Tensor]]:
         machine = self.machine
-        return maker.batches(numbers, max(1, size), machine.workers, "cuda" in machine.device)
+        return maker.batches(numbers, size, machine.workers, "cuda" in machine.device)
 
     def _to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         moved = {
@@ -363,8 +368,24 @@ class Trainer:
             self._optimizer.load_state_dict(state["optimizer"])
             self._scaler.load_state_dict(state["scaler"])
         self.average, self.step = state["average"], state["step"]
-        self._log.truncate(self.step)
+        if self.machine.rank == 0:  # the others would cut what it writes
+            self._log.truncate(self.step)
         return True
+
+
+def check_batch(recipe: Recipe, processes: int) -> None:
+    """Refuse a batch that cannot be shared out evenly: its steps would not be those of its samples.
+
+    Raises:
+        ParameterError: if processes and forward passes do not divide it.
+    """
+    parts = processes * recipe.accumulate
+    if recipe.batch % parts:
+        raise ParameterError(
+            f"batch={recipe.batch} cannot be shared out evenly among {processes} processes with "
+            f"{recipe.accumulate} forward passes each (accumulate); set batch to a multiple of "
+            f"{parts}"
+        )
 
 
 def mixed_precision(device: str) -> torch.dtype | None:

