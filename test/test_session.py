@@ -500,6 +500,41 @@ def test_parameters_are_changed_on_every_tracker(stream: Stream) -> None:
     assert [tracker.parameters.gain for tracker in stream.fleet.made] == [0.25] * 4
 
 
+def test_a_cancelled_init_starts_nothing_and_the_next_is_served(stream: Stream) -> None:
+    cancelled = stream.session.init_target(BOX, "cat")
+    waiting = stream.session.init_target(BOX, "dog")
+    assert cancelled.cancel()
+    (result,) = stream.feed(0)
+    assert outcome(waiting).target_id == "dog"
+    assert ids(result) == ["dog"]
+    assert stream.nothing_more
+
+
+def test_a_cancelled_init_that_would_be_refused_does_not_keep_the_next_from_it(
+    stream: Stream,
+) -> None:
+    stream.feed(0)
+    cancelled, waiting = (stream.session.init_target(BOX, stamp=stamp_of(1)) for _ in range(2))
+    assert cancelled.cancel()
+    stream.submit(bad_frame(1))
+    with pytest.raises(ImageError, match="torn to pieces"):
+        outcome(waiting)
+    assert stream.problem() == "an image was not used: torn to pieces"
+    assert stream.nothing_more
+
+
+def test_a_cancelled_command_is_not_run_and_the_next_is(stream: Stream) -> None:
+    start(stream)
+    stream.fleet.gate.shut()
+    stream.submit(1)
+    stream.fleet.gate.wait_for_arrivals(1)
+    cancelled = stream.session.remove_target("dog")
+    cleared = stream.session.clear_targets()
+    assert cancelled.cancel()
+    stream.fleet.gate.open()
+    assert outcome(cleared) == 1
+
+
 def test_requests_are_served_on_one_thread(make_stream: MakeStream, fleet: Fleet) -> None:
     threads: set[int] = set()
     stream = make_stream(needs_image=lambda: bool(threads.add(threading.get_ident())))
@@ -517,6 +552,14 @@ def test_close_refuses_an_init_that_waits(stream: Stream) -> None:
     stream.session.close()
     with pytest.raises(TargetError, match="the session is closed"):
         future.result(timeout=0)
+
+
+def test_close_passes_over_an_init_that_was_cancelled(stream: Stream) -> None:
+    cancelled, waiting = (stream.session.init_target(BOX) for _ in range(2))
+    assert cancelled.cancel()
+    stream.session.close()
+    with pytest.raises(TargetError, match="the session is closed"):
+        waiting.result(timeout=0)
 
 
 def test_close_answers_commands_that_wait(stream: Stream) -> None:

@@ -175,6 +175,19 @@ def test_a_bad_image_is_refused_by_init_and_track(image: Any) -> None:
     assert not tracker.track(picture(1)).is_lost
 
 
+def test_an_image_of_another_size_is_refused_and_the_target_kept() -> None:
+    tracker = Fleet().new_tracker()
+    tracker.init(picture(0), BOX)
+    with pytest.raises(
+        ImageError, match=r"'fake' was started on 64x48 images .* in 80x48; call init"
+    ):
+        tracker.track(picture(1, 80))
+    assert tracker.seen == []
+    assert tracker.track(picture(2)).box == Box(11, 10, 20, 20)
+    tracker.init(picture(3, 80), BOX)
+    assert tracker.track(picture(4, 80)).box == Box(11, 10, 20, 20)
+
+
 def test_parameters_of_a_running_tracker_change_all_or_not_at_all() -> None:
     tracker = Fleet().new_tracker()
     tracker.set_parameters({"gain": 0.75})
@@ -326,6 +339,16 @@ def test_grey_and_bgra_images_are_followed_too(name: str, kind: str) -> None:
     tracker.init(converted[0], boxes[0])
     track = [tracker.track(image) for image in converted[1:]][-1]
     assert track.box.iou(boxes[-1]) > 0.5
+
+
+@pytest.mark.parametrize("name", OPENCV_TRACKERS)
+def test_a_smaller_image_does_not_reach_opencv(name: str) -> None:
+    images, boxes = textured_square(3)
+    tracker = make(name)
+    tracker.init(images[0], boxes[0])
+    with pytest.raises(ImageError, match="call init"):
+        tracker.track(images[1][:40, :40])
+    assert isinstance(tracker.track(images[2]), Track)
 
 
 # OpenCV's MIL seeds its random numbers by the clock

@@ -2,7 +2,8 @@
 
 A :class:`TrackingSession` owns a worker thread, and only that thread touches the trackers. Whoever
 receives images calls `submit`, whoever takes requests calls `init_target` and the like; neither
-ever waits for a tracker. Nothing here knows of ROS.
+ever waits for a tracker. A request can be cancelled, by its future, until the worker takes it up.
+Nothing here knows of ROS.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ class _Command:
     future: Future[Any] = field(default_factory=Future)
 
     def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
         try:
             self.future.set_result(self.action())
         except Exception as error:
@@ -245,7 +248,8 @@ class TrackingSession:
                 self._on_problem(f"internal error: {traceback.format_exc()}")
         waiting: list[Future[Any]] = [request.future for request in self._init_requests]
         for future in waiting + [command.future for command in self._taken_commands]:
-            future.set_exception(TargetError("the session is closed"))
+            if future.set_running_or_notify_cancel():
+                future.set_exception(TargetError("the session is closed"))
 
     def _take_turn(self) -> None:
         for frame in self._taken_arrivals:
@@ -347,7 +351,8 @@ class TrackingSession:
 
     def _grant(self, request: _InitRequest, frame: Frame, image: Image) -> None:
         """Start the target on this frame; if newer frames have been processed, let it catch up."""
-        self._withdraw(request)
+        if not self._take_up(request):
+            return
         try:
             target = self._targets.init(image, request.box, request.target_id, request.label)
         except Exception as error:  # whatever the tracker's library raises, the stream goes on
@@ -367,13 +372,15 @@ class TrackingSession:
             f"{_seconds(span[0])} to {_seconds(span[1])}"
         )
 
-    def _withdraw(self, request: _InitRequest) -> None:
+    def _take_up(self, request: _InitRequest) -> bool:
+        """End the request's wait; False if the caller has cancelled it, else it no longer can."""
         with self._wake:
             self._init_requests.remove(request)
+        return request.future.set_running_or_notify_cancel()
 
     def _refuse(self, request: _InitRequest, error: Exception) -> None:
-        self._withdraw(request)
-        request.future.set_exception(error)
+        if self._take_up(request):
+            request.future.set_exception(error)
 
     def _remove(self, target_id: str) -> None:
         self._targets.remove(target_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from test.fakes import PATIENCE, Gate  # noqa: E402
 from test.models.devices import DEVICES  # noqa: E402
 from visual_tracker import create_tracker  # noqa: E402
 from visual_tracker.benchmarks.speed import Scene  # noqa: E402
@@ -104,6 +106,43 @@ def test_a_batch_is_answered_as_one_by_one_with_crops_of_opencv(
                 # a level up or down in the crops, no more
                 assert np.abs(found - wanted).mean() <= 0.01 * np.abs(wanted).mean()
     assert not np.allclose(together[0].scores, together[1].scores)
+
+
+class GatedLock:
+    """A lock that another thread holds until the test opens its gate."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+
+    def __enter__(self) -> None:
+        self.gate.passed()
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("call", ["learn", "embedding", "mixed", "respond"])
+def test_whatever_runs_on_the_device_waits_for_another_threads_turn(
+    network: torch.nn.Module, call: str
+) -> None:
+    matcher = PackedProposalMatcher(copy.deepcopy(network), "cpu", "fp32")
+    template = matcher.learn(crop(0, 129, 129))
+    arguments = {
+        "learn": (crop(1, 129, 129),),
+        "embedding": (template,),
+        "mixed": (template, template, 0.5),
+        "respond": (template, crop(1, 129, 129)),
+    }[call]
+    lock = matcher._lock = GatedLock()  # type: ignore[assignment]
+    lock.gate.shut()  # as while a graph is captured
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(getattr(matcher, call), *arguments)
+        try:
+            lock.gate.wait_for_arrivals(1)
+            assert not waiting.done()
+        finally:
+            lock.gate.open()
+        assert waiting.result(timeout=PATIENCE) is not None
 
 
 def test_any_number_of_targets_takes_few_graphs(network: torch.nn.Module) -> None:

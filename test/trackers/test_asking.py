@@ -10,6 +10,7 @@ import pytest
 from test.fakes import Fleet
 from test.trackers.known_response import ExactMatcher, KnownNetwork, KnownTracker
 from visual_tracker.boxes import Box
+from visual_tracker.images import ImageError
 from visual_tracker.models.matchers import Question, Response
 from visual_tracker.targets import TargetSet, follow_together
 from visual_tracker.trackers import NotInitializedError, Track
@@ -126,6 +127,15 @@ def test_a_tracker_that_was_never_started_fails_alone() -> None:
     matcher = BatchedMatcher()
     outcomes = track_together([*started(matcher), *made(matcher, 1)], scene(1))
     assert [type(outcome) for outcome in outcomes] == [Track] * 3 + [NotInitializedError]
+
+
+def test_an_image_of_another_size_is_refused_before_anything_is_asked() -> None:
+    matcher = BatchedMatcher()
+    trackers, alone = started(matcher), started(ExactMatcher())
+    outcomes = track_together(trackers, scene(1)[:-2])
+    assert [type(outcome) for outcome in outcomes] == [ImageError] * 3
+    assert matcher.batches == []
+    assert track_together(trackers, scene(1)) == [tracker.track(scene(1)) for tracker in alone]
 
 
 def test_trackers_that_ask_and_others_come_back_in_order() -> None:

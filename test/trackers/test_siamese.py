@@ -17,7 +17,7 @@ from visual_tracker import Box, TrackerUnavailableError, available_trackers, cre
 from visual_tracker.models import shared_matchers
 from visual_tracker.models.engines.choice import installed_engine
 from visual_tracker.models.weights import packaged_weights
-from visual_tracker.trackers import tracker_class
+from visual_tracker.trackers import torch_runtime, tracker_class
 
 NAMES = ("siamfc", "siamrpn", "dasiamrpn")
 
@@ -121,6 +121,38 @@ def test_devices_that_are_not_there_are_refused(name: str) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(TrackerUnavailableError, match="no CUDA device"):
             create_tracker(name, "cuda")
+
+
+def with_cuda_devices(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine whose driver and torch see so many GPUs."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch_runtime, "has_cuda_driver", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+
+@pytest.mark.parametrize(("count", "device"), [(0, "cpu"), (1, "cuda")])
+def test_auto_is_a_gpu_that_torch_can_use(
+    count: int, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cuda_devices(count, monkeypatch)
+    assert torch_runtime.resolve_device("auto") == device
+
+
+def test_a_gpu_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cuda_devices(2, monkeypatch)
+    for device in ("cuda", "cuda:0", "cuda:1"):
+        assert torch_runtime.resolve_device(device) == device
+    with pytest.raises(TrackerUnavailableError, match=r"no device 'cuda:2'.*last is cuda:1"):
+        torch_runtime.resolve_device("cuda:2")
+
+
+def test_without_torch_a_gpu_is_passed_over_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_runtime, "has_cuda_driver", lambda: True)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where it is not installed
+    assert torch_runtime.resolve_device("auto") == "cpu"
+    with pytest.raises(TrackerUnavailableError, match=r"device 'cuda'.*: install torch"):
+        torch_runtime.resolve_device("cuda")
 
 
 @pytest.mark.parametrize("name", packaged)

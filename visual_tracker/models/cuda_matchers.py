@@ -26,7 +26,7 @@ from torch import Tensor
 
 from visual_tracker.images import Image
 from visual_tracker.models.device_crops import MOST_CROPS, Source, Upload, cut_crops
-from visual_tracker.models.matchers import Question, Response
+from visual_tracker.models.matchers import FloatArray, Question, Response
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
 from visual_tracker.models.torch_matchers import TYPES, TorchProposalMatcher
 from visual_tracker.timing import NETWORK, timed
@@ -126,6 +126,9 @@ class PackedSearch:
 class PackedProposalMatcher(TorchProposalMatcher):
     """A SiamRPN network through packed searches; those not used for longest are let go.
 
+    Several threads may share it, as the cameras of one process do: whatever runs on the device
+    waits for the others, since buffers are shared and nothing else may run during a capture.
+
     Args:
         network: in eval mode.
         device: torch device.
@@ -144,7 +147,18 @@ class PackedProposalMatcher(TorchProposalMatcher):
     @torch.no_grad()
     def learn(self, image: Image) -> Template:
         """Template of a crop, on the device."""
-        return self._network.learn(self._tensor([image]))
+        with self._lock:
+            return self._network.learn(self._tensor([image]))
+
+    def embedding(self, template: Template) -> FloatArray:
+        """phi(z), (C, h, w)."""
+        with self._lock:
+            return super().embedding(template)
+
+    def mixed(self, template: Template, other: Template, share: float) -> Template:
+        """A template between two."""
+        with self._lock:
+            return super().mixed(template, other, share)
 
     def respond(self, template: Template, image: Image) -> Response:
         """Answer to a search crop."""
@@ -153,10 +167,7 @@ class PackedProposalMatcher(TorchProposalMatcher):
     @timed(NETWORK)
     @torch.no_grad()
     def respond_many(self, questions: Sequence[Question]) -> list[Response]:
-        """Answers in order to questions whose crops are of one size, cut on the device.
-
-        Calls wait for each other, since they share buffers.
-        """
+        """Answers in order to questions whose crops are of one size, cut on the device."""
         responses: list[Response] = []
         with self._lock, self._device_context():
             for begin in range(0, len(questions), MOST_CROPS):

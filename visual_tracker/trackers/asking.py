@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 
-from visual_tracker.images import Image, as_bgr
+from visual_tracker.images import Image
 from visual_tracker.models.matchers import (
     BatchMatcher,
     Question,
@@ -35,7 +35,7 @@ class AskingTracker(SiameseTracker):
             As `track` does, while the steps are taken. The tracker is then as it was before.
         """
         last = self._last_track()
-        self._last = yield from self._steps(as_bgr(image), last)
+        self._last = yield from self._steps(self._next_image(image), last)
         return self._last
 
     def _track(self, image: Image, last: Track) -> Track:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 from visual_tracker.boxes import Box
-from visual_tracker.images import Image, as_bgr, size_of
+from visual_tracker.images import Image, ImageError, as_bgr, size_of
 from visual_tracker.parameters import Parameters, Value
 
 #: the smallest side in pixels of a first box that any tracker accepts
@@ -89,6 +89,7 @@ class Tracker(ABC):
             raise TrackerUnavailableError(f"tracker '{self.name}' cannot run here: {reason}")
         self.device = self._resolve_device(device)
         self._last: Track | None = None
+        self._image_size = (0, 0)
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
@@ -113,20 +114,23 @@ class Tracker(ABC):
         box = box.clipped(*size_of(image), min_side=MIN_BOX_SIDE)
         self._init(image, box)
         self._last = Track(box, None, TrackState.TRACKING)
+        self._image_size = size_of(image)
         return box
 
     def track(self, image: Image) -> Track:
         """Find the target in the next image.
 
         Args:
-            image: BGR uint8 (height, width, 3); grey and BGRA are converted.
+            image: BGR uint8 (height, width, 3) of the size that `init` was given; grey and BGRA are
+                converted.
 
         Raises:
-            ImageError: if the image cannot be used.
+            ImageError: if the image cannot be used or is of another size. The tracker is then as it
+                was before.
             NotInitializedError: before the first `init`.
         """
         last = self._last_track()
-        self._last = self._track(as_bgr(image), last)
+        self._last = self._track(self._next_image(image), last)
         return self._last
 
     def set_parameters(self, changes: Mapping[str, Value]) -> None:
@@ -150,6 +154,17 @@ class Tracker(ABC):
         if self._last is None:
             raise NotInitializedError(f"call init(image, box) on '{self.name}' before track(image)")
         return self._last
+
+    def _next_image(self, image: Image) -> Image:
+        """The image as BGR; raises ImageError if it is none, or not of the first one's size."""
+        image = as_bgr(image)
+        if size_of(image) != self._image_size:
+            started, given = (f"{w}x{h}" for w, h in (self._image_size, size_of(image)))
+            raise ImageError(
+                f"'{self.name}' was started on {started} images and cannot track in {given}; "
+                "call init(image, box) again"
+            )
+        return image
 
     def _resolve_device(self, device: str) -> str:
         """Return the device to run on; the base runs on the CPU only."""

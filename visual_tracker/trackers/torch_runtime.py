@@ -109,26 +109,47 @@ def weights_problem(kind: str, network: str, weights: str) -> str | None:
 
 
 def resolve_device(device: str) -> str:
-    """The torch device to run on: "auto" is a GPU where there is one.
+    """The torch device to run on: "auto" is a GPU where there is one and torch can use it.
 
     Raises:
-        TrackerUnavailableError: if there is no such device.
+        TrackerUnavailableError: if there is no such device, or torch is missing that would use it.
     """
     # torch takes seconds to import, and only a GPU needs it to be asked
     if device == "cpu" or (device == "auto" and not has_cuda_driver()):
         return "cpu"
+    missing = missing_libraries()
+    if device == "auto":
+        return "cuda" if missing is None and _cuda_devices() else "cpu"
+    if missing:
+        raise TrackerUnavailableError(f"device '{device}' was asked for: {missing}, or use cpu")
+    _check_device(device)
+    return device
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there; torch itself takes any index until it is used."""
     import torch
 
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    cuda = _cuda_devices()
+    if device.startswith("cuda") and not cuda:
         raise TrackerUnavailableError(
             f"device '{device}' was asked for, but torch sees no CUDA device; use cpu or auto"
         )
     try:
-        torch.device(device)
+        asked = torch.device(device)
     except RuntimeError:
         raise TrackerUnavailableError(
             f"there is no device '{device}'; use auto, cpu, cuda or cuda:N"
         ) from None
-    return device
+    if asked.type == "cuda" and (asked.index or 0) >= cuda:
+        raise TrackerUnavailableError(
+            f"there is no device '{device}': torch sees {cuda} CUDA devices, the last is "
+            f"cuda:{cuda - 1}"
+        )
+
+
+def _cuda_devices() -> int:
+    """How many CUDA devices torch can use."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
