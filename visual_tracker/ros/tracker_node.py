@@ -6,7 +6,6 @@ publishes; the executor's takes services, parameters and timers. Only the worker
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future as WorkerFuture
@@ -30,6 +29,7 @@ from visual_tracker.ros.delivery import Delivery
 from visual_tracker.ros.diagnostics import Durations
 from visual_tracker.ros.frame_times import Arrival, FrameTimes
 from visual_tracker.ros.image_subscription import ImageSubscription
+from visual_tracker.ros.log_throttle import LogThrottle
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import explain_silence, image_qos
@@ -50,9 +50,6 @@ from visual_tracker.trackers import (
 )
 from visual_tracker_msgs.msg import TargetStateArray
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
-
-#: how often at most the log repeats what goes wrong frame after frame
-LOG_PERIOD_SECONDS = 5.0
 
 _STATISTICS_ZERO = Statistics()
 
@@ -84,7 +81,7 @@ class TrackerNode(LifecycleNode):
         self._durations = diagnostics.DurationLog()
         self._last_statistics = _STATISTICS_ZERO
         self._last_report = self._last_image = time.monotonic()
-        self._throttled: dict[str, float] = {}
+        self._throttle = LogThrottle()
         self._create_interfaces()
 
     @property
@@ -357,11 +354,7 @@ class TrackerNode(LifecycleNode):
 
     def _warn(self, problem: str) -> None:
         """Log a problem, each kind every few seconds at most."""
-        # the same but for its numbers is the same kind
-        kind = re.sub(r"\d+", "#", problem)
-        now = time.monotonic()
-        if now - self._throttled.get(kind, -LOG_PERIOD_SECONDS) >= LOG_PERIOD_SECONDS:
-            self._throttled[kind] = now
+        if self._throttle.admits(problem):
             self.get_logger().error(problem)
 
     def _silence(self) -> str:
