@@ -80,9 +80,13 @@ class NodeProcess:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
+    def interrupt(self) -> None:
+        """As by Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
     def stop(self) -> None:
         """Interrupt it; it must end by itself and without a traceback."""
-        self._process.send_signal(signal.SIGINT)
+        self.interrupt()
         try:
             self._process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -275,9 +279,10 @@ class Peer:
         request = DescribeParameters.Request(names=[name])
         return self.call(DescribeParameters, f"{NODE}/describe_parameters", request).descriptors[0]
 
-    def transition(self, transition_id: int) -> bool:
+    def transition(self, transition_id: int, label: str = "") -> bool:
         request = ChangeState.Request()
         request.transition.id = transition_id
+        request.transition.label = label
         return self.call(ChangeState, f"{NODE}/change_state", request).success
 
     def lifecycle_state(self) -> str:

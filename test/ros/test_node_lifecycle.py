@@ -6,14 +6,17 @@ import gc
 import re
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
+from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CompressedImage
 
-from test.ros.harness import NodeProcess, Peer, only_box
+from test.ros.harness import NODE, NodeProcess, Peer, only_box
 from test.ros.scene import Scene
 from visual_tracker.boxes import Box
 from visual_tracker.parameters import Applies
@@ -67,6 +70,38 @@ def test_lifecycle_step_by_step(start_node: StartNode, peer: Peer) -> None:
     peer.connect()
     assert peer.send_bgr(SCENE.image(0)).detections == []
     assert node.alive
+
+
+def test_transition_that_is_not_possible_is_refused_and_the_targets_live_on(
+    start_node: StartNode, peer: Peer
+) -> None:
+    node = start_node(tracker="kcf")
+    peer.connect()
+    assert peer.init(SCENE.box(0), SCENE.image(0), target_id="mine").success
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE, 200):
+        assert not peer.transition(transition)
+        assert f"no transition '{transition}' from state 'active'" in node.log
+    assert not peer.transition(0, label="teleport")
+    assert peer.lifecycle_state() == "active"
+    assert only_box(peer.send_bgr(SCENE.image(1))).iou(SCENE.box(1)) > 0.7
+
+
+def test_request_that_rclpy_fails_of_is_logged_and_the_targets_live_on(
+    tmp_path: Path, peer: Peer
+) -> None:
+    node = NodeProcess("tracker_node", tmp_path / "node.log", tracker="kcf")
+    try:
+        peer.connect()
+        assert peer.init(SCENE.box(0), SCENE.image(0), target_id="mine").success
+        value = ParameterValue(type=99)
+        request = SetParameters.Request(parameters=[Parameter(name="kcf.pca", value=value)])
+        peer.begin(SetParameters, f"{NODE}/set_parameters", request)
+        peer.wait_for(lambda: "the node goes on: " in node.log, "a line in the log")
+        assert only_box(peer.send_bgr(SCENE.image(1))).iou(SCENE.box(1)) > 0.7
+        assert peer.set_parameter("kcf.min_visible", 0.5).successful
+    finally:
+        node.interrupt()
+        assert node.wait() == 0, node.log
 
 
 def _message(index: int):

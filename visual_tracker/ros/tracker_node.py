@@ -14,6 +14,8 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -83,6 +85,7 @@ class TrackerNode(LifecycleNode):
         self._last_report = self._last_image = time.monotonic()
         self._throttle = LogThrottle()
         self._create_interfaces()
+        self._guard_transitions()
 
     @property
     def _active(self) -> bool:
@@ -110,6 +113,28 @@ class TrackerNode(LifecycleNode):
         self._report_timer = self.create_timer(1.0, self._report)
 
     # -- lifecycle --------------------------------------------------------------------------------
+
+    def _guard_transitions(self) -> None:
+        """Have a transition refused that is not possible now; rclpy's service raises instead."""
+        (service,) = [s for s in self.services if s.srv_type is ChangeState]
+        service.callback = partial(self._on_change_state, service.callback)
+
+    def _on_change_state(
+        self,
+        change: Callable[[ChangeState.Request, ChangeState.Response], ChangeState.Response],
+        request: ChangeState.Request,
+        response: ChangeState.Response,
+    ) -> ChangeState.Response:
+        try:
+            return change(request, response)
+        except RCLError:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().error(
+                f"change_state: refused: there is no transition '{wanted}' from state "
+                f"'{self._lifecycle_state}'; ~/get_available_transitions lists those that there are"
+            )
+            response.success = False
+            return response
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the tracker's model."""
