@@ -125,6 +125,16 @@ class Peer:
         subscribe(TargetStateArray, f"{NODE}/target_states", self.states.append, 100)
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
+    @contextmanager
+    def spinning(self, node: Node) -> Iterator[None]:
+        """Spin a node of this process along meanwhile; it is gone afterwards."""
+        self._executor.add_node(node)
+        try:
+            yield
+        finally:
+            self._executor.remove_node(node)
+            node.destroy_node()
+
     def close(self) -> None:
         self._executor.remove_node(self.node)
         self.node.destroy_node()

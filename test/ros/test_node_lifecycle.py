@@ -22,6 +22,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.parameters import Applies
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.tracker_node import TrackerNode
+from visual_tracker.session import TrackingSession
 from visual_tracker.trackers import tracker_class, tracker_names
 
 SCENE = Scene()
@@ -122,8 +123,7 @@ def test_cleanup_frees_every_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
         original(self, *args, **kwargs)
 
     monkeypatch.setattr(cls, "__init__", remember)
-    parameters = [rclpy.parameter.Parameter("tracker", value="kcf")]
-    node = TrackerNode(parameter_overrides=parameters)
+    node = _kcf_node()
     node.trigger_configure()
     assert made
     assert all(tracker() is not None for tracker in made)
@@ -131,6 +131,28 @@ def test_cleanup_frees_every_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
     assert all(tracker() is None for tracker in made)
     node.destroy_node()
+
+
+def _kcf_node(*arguments: str) -> TrackerNode:
+    """A node in this process, so that what it is made of can be broken."""
+    parameters = [rclpy.parameter.Parameter("tracker", value="kcf")]
+    return TrackerNode(parameter_overrides=parameters, cli_args=["--ros-args", *arguments])
+
+
+def test_service_that_fails_of_a_bug_answers_with_it(
+    monkeypatch: pytest.MonkeyPatch, peer: Peer
+) -> None:
+    def broken(_session: TrackingSession) -> None:
+        raise ZeroDivisionError("of the test")
+
+    monkeypatch.setattr(TrackingSession, "clear_targets", broken)
+    node = _kcf_node()
+    with peer.spinning(node):
+        node.trigger_configure()
+        node.trigger_activate()
+        response = peer.clear()
+    assert not response.success
+    assert "failed: ZeroDivisionError('of the test')" in response.message
 
 
 def test_every_dataclass_parameter_is_declared_with_type_range_and_description(

@@ -7,6 +7,7 @@ publishes; the executor's takes services, parameters and timers. Only the worker
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future as WorkerFuture
 from functools import partial
@@ -349,6 +350,9 @@ class TrackerNode(LifecycleNode):
             return await self._awaitable(ask(self._session)), ""
         except REFUSALS as error:
             return None, f"refused: {error}"
+        except Exception as error:  # a bug; whoever asks must have an answer all the same
+            self.get_logger().error(f"internal error: {traceback.format_exc()}")
+            return None, f"failed: {error!r}; the node's log says more"
 
     def _awaitable(self, worker_future: WorkerFuture[Any]) -> Future:
         """A future that the executor can await and is woken for when the worker is done."""
