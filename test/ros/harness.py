@@ -80,9 +80,13 @@ class NodeProcess:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
+    def interrupt(self) -> None:
+        """As by Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
     def stop(self) -> None:
         """Interrupt it; it must end by itself and without a traceback."""
-        self._process.send_signal(signal.SIGINT)
+        self.interrupt()
         try:
             self._process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -120,6 +124,16 @@ class Peer:
         subscribe(Detection2DArray, f"{NODE}/detections", self.detections.append, 100)
         subscribe(TargetStateArray, f"{NODE}/target_states", self.states.append, 100)
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+
+    @contextmanager
+    def spinning(self, node: Node) -> Iterator[None]:
+        """Spin a node of this process along meanwhile; it is gone afterwards."""
+        self._executor.add_node(node)
+        try:
+            yield
+        finally:
+            self._executor.remove_node(node)
+            node.destroy_node()
 
     def close(self) -> None:
         self._executor.remove_node(self.node)
@@ -275,9 +289,10 @@ class Peer:
         request = DescribeParameters.Request(names=[name])
         return self.call(DescribeParameters, f"{NODE}/describe_parameters", request).descriptors[0]
 
-    def transition(self, transition_id: int) -> bool:
+    def transition(self, transition_id: int, label: str = "") -> bool:
         request = ChangeState.Request()
         request.transition.id = transition_id
+        request.transition.label = label
         return self.call(ChangeState, f"{NODE}/change_state", request).success
 
     def lifecycle_state(self) -> str:

@@ -6,19 +6,23 @@ import gc
 import re
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
+from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CompressedImage
 
-from test.ros.harness import NodeProcess, Peer, only_box
+from test.ros.harness import NODE, NodeProcess, Peer, only_box
 from test.ros.scene import Scene
 from visual_tracker.boxes import Box
 from visual_tracker.parameters import Applies
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.tracker_node import TrackerNode
+from visual_tracker.session import TrackingSession
 from visual_tracker.trackers import tracker_class, tracker_names
 
 SCENE = Scene()
@@ -69,6 +73,38 @@ def test_lifecycle_step_by_step(start_node: StartNode, peer: Peer) -> None:
     assert node.alive
 
 
+def test_transition_that_is_not_possible_is_refused_and_the_targets_live_on(
+    start_node: StartNode, peer: Peer
+) -> None:
+    node = start_node(tracker="kcf")
+    peer.connect()
+    assert peer.init(SCENE.box(0), SCENE.image(0), target_id="mine").success
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE, 200):
+        assert not peer.transition(transition)
+        assert f"no transition '{transition}' from state 'active'" in node.log
+    assert not peer.transition(0, label="teleport")
+    assert peer.lifecycle_state() == "active"
+    assert only_box(peer.send_bgr(SCENE.image(1))).iou(SCENE.box(1)) > 0.7
+
+
+def test_request_that_rclpy_fails_of_is_logged_and_the_targets_live_on(
+    tmp_path: Path, peer: Peer
+) -> None:
+    node = NodeProcess("tracker_node", tmp_path / "node.log", tracker="kcf")
+    try:
+        peer.connect()
+        assert peer.init(SCENE.box(0), SCENE.image(0), target_id="mine").success
+        value = ParameterValue(type=99)
+        request = SetParameters.Request(parameters=[Parameter(name="kcf.pca", value=value)])
+        peer.begin(SetParameters, f"{NODE}/set_parameters", request)
+        peer.wait_for(lambda: "the node goes on: " in node.log, "a line in the log")
+        assert only_box(peer.send_bgr(SCENE.image(1))).iou(SCENE.box(1)) > 0.7
+        assert peer.set_parameter("kcf.min_visible", 0.5).successful
+    finally:
+        node.interrupt()
+        assert node.wait() == 0, node.log
+
+
 def _message(index: int):
     from std_msgs.msg import Header
 
@@ -87,8 +123,7 @@ def test_cleanup_frees_every_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
         original(self, *args, **kwargs)
 
     monkeypatch.setattr(cls, "__init__", remember)
-    parameters = [rclpy.parameter.Parameter("tracker", value="kcf")]
-    node = TrackerNode(parameter_overrides=parameters)
+    node = _kcf_node()
     node.trigger_configure()
     assert made
     assert all(tracker() is not None for tracker in made)
@@ -96,6 +131,28 @@ def test_cleanup_frees_every_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
     assert all(tracker() is None for tracker in made)
     node.destroy_node()
+
+
+def _kcf_node(*arguments: str) -> TrackerNode:
+    """A node in this process, so that what it is made of can be broken."""
+    parameters = [rclpy.parameter.Parameter("tracker", value="kcf")]
+    return TrackerNode(parameter_overrides=parameters, cli_args=["--ros-args", *arguments])
+
+
+def test_service_that_fails_of_a_bug_answers_with_it(
+    monkeypatch: pytest.MonkeyPatch, peer: Peer
+) -> None:
+    def broken(_session: TrackingSession) -> None:
+        raise ZeroDivisionError("of the test")
+
+    monkeypatch.setattr(TrackingSession, "clear_targets", broken)
+    node = _kcf_node()
+    with peer.spinning(node):
+        node.trigger_configure()
+        node.trigger_activate()
+        response = peer.clear()
+    assert not response.success
+    assert "failed: ZeroDivisionError('of the test')" in response.message
 
 
 def test_every_dataclass_parameter_is_declared_with_type_range_and_description(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from rclpy.executors import ExternalShutdownException
 
 from visual_tracker.ros import spinning
-from visual_tracker.ros.spinning import WaitError, spin_until
+from visual_tracker.ros.spinning import WaitError, spin_on, spin_until
 
 
 class PlayedExecutor:
@@ -16,7 +18,7 @@ class PlayedExecutor:
         self.now = 1000.0
         self.turns = 0
 
-    def spin_once(self, timeout_sec: float) -> None:
+    def spin_once(self, timeout_sec: float = 0.1) -> None:
         self.turns += 1
         self.now += timeout_sec
 
@@ -69,3 +71,54 @@ def test_an_interruption_that_ros_took_is_one(
     monkeypatch.setattr(executor, "spin_once", interrupted)
     with pytest.raises(KeyboardInterrupt):
         spin_until(executor, lambda: None, "the end", 60.0)
+
+
+class BadCallbackError(Exception):
+    """What a callback raises."""
+
+
+def _fail(
+    executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], bool]
+) -> list[str]:
+    """Spin on while the turns that `fails` names raise, 1000 in all; what was logged."""
+    logged: list[str] = []
+
+    def turn() -> None:
+        executor.turns += 1
+        executor.now += 0.1
+        if executor.turns == 1000:
+            raise ExternalShutdownException
+        if fails(executor.turns):
+            raise BadCallbackError(f"in turn {executor.turns}")
+
+    monkeypatch.setattr(executor, "spin_once", turn)
+    with pytest.raises((ExternalShutdownException, BadCallbackError)) as ended:
+        spin_on(executor, logged.append)
+    logged.append(ended.typename)
+    return logged
+
+
+def test_a_callback_that_fails_is_logged_and_the_others_go_on(
+    executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, end = _fail(executor, monkeypatch, lambda turn: turn == 3)
+    assert "BadCallbackError: in turn 3" in problem
+    assert end == "ExternalShutdownException"
+
+
+def test_a_callback_that_always_fails_does_not_fill_the_log(
+    executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *problems, end = _fail(executor, monkeypatch, lambda turn: turn % 20 > 0)
+    # 1000 turns are 100 s
+    assert 10 <= len(problems) <= 21
+    assert end == "ExternalShutdownException"
+
+
+def test_spinning_in_which_nothing_works_is_given_up(
+    executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *problems, end = _fail(executor, monkeypatch, lambda turn: turn > 100)
+    assert len(problems) >= 2
+    assert end == "BadCallbackError"
+    assert 200 <= executor.turns <= 210

@@ -143,8 +143,9 @@ def test_two_targets_at_once_and_no_third(camera: Peer) -> None:
     assert boxes[second.target_id].iou(still) > 0.7
 
 
-def _bbox(x: float, y: float, width: float, height: float) -> BoundingBox2D:
+def _bbox(x: float, y: float, width: float, height: float, theta: float = 0.0) -> BoundingBox2D:
     message = BoundingBox2D(size_x=width, size_y=height)
+    message.center.theta = theta
     message.center.position.x, message.center.position.y = x, y
     return message
 
@@ -156,6 +157,8 @@ def _bbox(x: float, y: float, width: float, height: float) -> BoundingBox2D:
         (_bbox(100.0, math.inf, 40.0, 40.0), "box y is inf"),
         (_bbox(100.0, 100.0, -40.0, 40.0), "box width is -40"),
         (_bbox(100.0, 100.0, 40.0, 0.0), "box height is 0"),
+        (_bbox(100.0, 100.0, 40.0, 40.0, math.inf), "box theta is inf"),
+        (_bbox(100.0, 100.0, 40.0, 40.0, math.nan), "box theta is nan"),
         (_bbox(1000.0, 100.0, 40.0, 40.0), "outside the 320x240 image"),
         (_bbox(-100.0, 100.0, 40.0, 40.0), "outside the 320x240 image"),
         (_bbox(100.0, 100.0, 2.0, 40.0), "smallest side allowed"),

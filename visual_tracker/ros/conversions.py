@@ -17,7 +17,7 @@ from vision_msgs.msg import (
 )
 
 from visual_tracker import encodings, images
-from visual_tracker.boxes import Box
+from visual_tracker.boxes import Box, BoxError
 from visual_tracker.frames import NANOSECONDS, Frame
 from visual_tracker.images import ImageError
 from visual_tracker.ros.frame_times import UNKNOWN, Arrival
@@ -121,7 +121,10 @@ def box_from_message(message: BoundingBox2D) -> Box:
     # checked as it came: the box around a bad one could look like a good one
     center = message.center.position
     upright = Box.from_center(center.x, center.y, message.size_x, message.size_y)
-    cos, sin = abs(math.cos(message.center.theta)), abs(math.sin(message.center.theta))
+    theta = message.center.theta
+    if not math.isfinite(theta):
+        raise BoxError(f"box theta is {theta}; it must be a finite angle in radians, 0 for upright")
+    cos, sin = abs(math.cos(theta)), abs(math.sin(theta))
     if sin == 0:
         return upright
     width = upright.width * cos + upright.height * sin

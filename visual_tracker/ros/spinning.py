@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from rclpy.node import Node
 
 from visual_tracker.memory import keep_freed_memory, leave_out_of_collections
 from visual_tracker.parameters import ParameterError
+from visual_tracker.ros.log_throttle import LogThrottle
 from visual_tracker.sources import SourceError
 
 NodeT = TypeVar("NodeT", bound=Node)
@@ -27,6 +29,11 @@ _SWITCH_INTERVAL = 0.0005
 
 #: seconds that a turn of `spin_until` waits for something to come
 _TURN = 0.1
+
+#: spinning is given up when so many turns, and seconds, have failed on end. The nodes' reports at
+#: 1 Hz are turns, too: only what does not work at all fails for so long
+_HOPELESS_TURNS = 10
+_HOPELESS_SECONDS = 10.0
 
 
 class WaitError(RuntimeError):
@@ -42,6 +49,8 @@ def run_all(
     makers: Sequence[Callable[[], NodeT]], start: Callable[[NodeT], None] | None = None
 ) -> None:
     """Spin nodes in one executor until they are interrupted, and leave ROS shut down.
+
+    What a callback raises is logged, and the nodes go on; what `start` raises ends them.
 
     Args:
         makers: each makes a node; rclpy.init has been called.
@@ -67,7 +76,7 @@ def run_all(
         for node in nodes:
             if start is not None:
                 start(node)
-        executor.spin()
+        spin_on(executor, rclpy.logging.get_logger("visual_tracker").error)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RCLError:
@@ -81,6 +90,37 @@ def run_all(
             node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
+
+
+def spin_on(executor: Executor, log: Callable[[str], object]) -> None:
+    """Spin while ROS is up, past callbacks that fail: one bad request must not end every target.
+
+    Args:
+        executor: with the nodes to spin.
+        log: takes what failed, each kind every few seconds at most.
+
+    Raises:
+        Exception: of the last turn, if none works any more, or none can, ROS being shut down.
+    """
+    throttle = LogThrottle()
+    failed, failing_since = 0, 0.0
+    while rclpy.ok():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            raise
+        except Exception:
+            now = time.monotonic()
+            failing_since = failing_since if failed else now
+            failed += 1
+            hopeless = failed > _HOPELESS_TURNS and now - failing_since > _HOPELESS_SECONDS
+            if hopeless or not rclpy.ok():
+                raise
+            problem = traceback.format_exc()
+            if throttle.admits(problem):
+                log(f"a callback failed, the node goes on: {problem}")
+        else:
+            failed = 0
 
 
 def spin_until(

@@ -6,8 +6,8 @@ publishes; the executor's takes services, parameters and timers. Only the worker
 
 from __future__ import annotations
 
-import re
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future as WorkerFuture
 from functools import partial
@@ -15,6 +15,8 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -30,6 +32,7 @@ from visual_tracker.ros.delivery import Delivery
 from visual_tracker.ros.diagnostics import Durations
 from visual_tracker.ros.frame_times import Arrival, FrameTimes
 from visual_tracker.ros.image_subscription import ImageSubscription
+from visual_tracker.ros.log_throttle import LogThrottle
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import explain_silence, image_qos
@@ -50,9 +53,6 @@ from visual_tracker.trackers import (
 )
 from visual_tracker_msgs.msg import TargetStateArray
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
-
-#: how often at most the log repeats what goes wrong frame after frame
-LOG_PERIOD_SECONDS = 5.0
 
 _STATISTICS_ZERO = Statistics()
 
@@ -84,8 +84,9 @@ class TrackerNode(LifecycleNode):
         self._durations = diagnostics.DurationLog()
         self._last_statistics = _STATISTICS_ZERO
         self._last_report = self._last_image = time.monotonic()
-        self._throttled: dict[str, float] = {}
+        self._throttle = LogThrottle()
         self._create_interfaces()
+        self._guard_transitions()
 
     @property
     def _active(self) -> bool:
@@ -113,6 +114,28 @@ class TrackerNode(LifecycleNode):
         self._report_timer = self.create_timer(1.0, self._report)
 
     # -- lifecycle --------------------------------------------------------------------------------
+
+    def _guard_transitions(self) -> None:
+        """Have a transition refused that is not possible now; rclpy's service raises instead."""
+        (service,) = [s for s in self.services if s.srv_type is ChangeState]
+        service.callback = partial(self._on_change_state, service.callback)
+
+    def _on_change_state(
+        self,
+        change: Callable[[ChangeState.Request, ChangeState.Response], ChangeState.Response],
+        request: ChangeState.Request,
+        response: ChangeState.Response,
+    ) -> ChangeState.Response:
+        try:
+            return change(request, response)
+        except RCLError:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().error(
+                f"change_state: refused: there is no transition '{wanted}' from state "
+                f"'{self._lifecycle_state}'; ~/get_available_transitions lists those that there are"
+            )
+            response.success = False
+            return response
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the tracker's model."""
@@ -327,6 +350,9 @@ class TrackerNode(LifecycleNode):
             return await self._awaitable(ask(self._session)), ""
         except REFUSALS as error:
             return None, f"refused: {error}"
+        except Exception as error:  # a bug; whoever asks must have an answer all the same
+            self.get_logger().error(f"internal error: {traceback.format_exc()}")
+            return None, f"failed: {error!r}; the node's log says more"
 
     def _awaitable(self, worker_future: WorkerFuture[Any]) -> Future:
         """A future that the executor can await and is woken for when the worker is done."""
@@ -357,11 +383,7 @@ class TrackerNode(LifecycleNode):
 
     def _warn(self, problem: str) -> None:
         """Log a problem, each kind every few seconds at most."""
-        # the same but for its numbers is the same kind
-        kind = re.sub(r"\d+", "#", problem)
-        now = time.monotonic()
-        if now - self._throttled.get(kind, -LOG_PERIOD_SECONDS) >= LOG_PERIOD_SECONDS:
-            self._throttled[kind] = now
+        if self._throttle.admits(problem):
             self.get_logger().error(problem)
 
     def _silence(self) -> str:
