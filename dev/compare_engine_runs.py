@@ -17,23 +17,12 @@ import numpy as np
 from visual_tracker.boxes import Box
 from visual_tracker.evaluation.datasets import read_dataset
 from visual_tracker.evaluation.metrics import one_pass_curves
+from visual_tracker.evaluation.moved_starts import moved
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.trackers import Tracker, create_tracker
 
-#: standard deviations of a start: shift in sides of the box, and of the logarithm of its size
-SHIFT, GROWTH = 0.04, 0.04
-
-
-def moved(box: Box, random: np.random.Generator) -> Box:
-    """The box, a little off."""
-    x, y = box.center
-    right, down, wider, higher = random.standard_normal(4)
-    return Box.from_center(
-        x + SHIFT * right * box.width,
-        y + SHIFT * down * box.height,
-        box.width * np.exp(GROWTH * wider),
-        box.height * np.exp(GROWTH * higher),
-    )
+#: see `moved`
+START_NOISE = 0.04
 
 
 def success(tracker: Tracker, sequence: Sequence, start: Box, frames: int) -> float:
@@ -65,7 +54,7 @@ def main() -> None:
     scores = []
     for start in range(given.starts):
         for sequence in read_dataset(given.dataset):
-            box = moved(sequence.box(0), random)
+            box = moved(sequence.box(0), START_NOISE, random)
             scores.append([success(tracker, sequence, box, given.frames) for tracker in trackers])
         found = np.array(scores)
         difference = found[:, 1] - found[:, 0]

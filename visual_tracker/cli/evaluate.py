@@ -74,13 +74,17 @@ SEEDS_MARKER = "seeds"
 )
 @click.option("--occlude", is_flag=True, help="Cover the target with its surroundings for a while.")
 @click.option(
+    "--start-noise", type=float, default=0.0, metavar="SHARE",
+    help="Start on boxes that are off by this share of their sides (standard deviation).",
+)  # fmt: skip
+@click.option(
     "--perturb",
     "perturbations",
     type=click.Choice(list(KINDS)),
     multiple=True,
     help="Repeat the runs under this perturbation in rising strength; repeat for more.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of these four.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of these five.")
 @click.option(
     "--tracker-seeds",
     type=click.IntRange(min=1),

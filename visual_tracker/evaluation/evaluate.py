@@ -10,6 +10,7 @@ from typing import Any
 from visual_tracker.evaluation import longterm_cases, occlusions, perturbations, report, results
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import detect_format, matching, read_dataset
+from visual_tracker.evaluation.moved_starts import move_starts
 from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
 from visual_tracker.evaluation.scores import Scores
 from visual_tracker.evaluation.sequences import Sequence
@@ -18,6 +19,10 @@ from visual_tracker.parameters import ParameterError
 
 #: told (jobs finished, jobs in all, the last one's result or None)
 Watch = Callable[[int, int, JobResult | None], None]
+
+
+#: first boxes that are farther off show another target
+_MOST_START_NOISE = 0.3
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,9 @@ class Settings:
         splice: cut a stretch of another sequence into each.
         virtual_camera: look at each sequence through a wandering camera.
         occlude: cover each target for a while.
+        start_noise: by which share of their sides the first boxes are off; 0 for the true ones.
         perturbations: kinds whose strengths are run too, keys of `perturbations.KINDS`.
-        seed: of spliced, viewed and perturbed sequences.
+        seed: of spliced, viewed, covered and perturbed sequences, and of moved first boxes.
         report: write report.html and its pictures too.
 
     Raises:
@@ -59,14 +65,16 @@ class Settings:
     splice: bool = False
     virtual_camera: bool = False
     occlude: bool = False
+    start_noise: float = 0.0
     perturbations: tuple[str, ...] = ()
     seed: int = 0
     report: bool = True
 
     @property
     def case_seed(self) -> int | None:
-        """Seed of the long-term cases, None if none are made."""
-        return self.seed if self.splice or self.virtual_camera or self.occlude else None
+        """Seed of what is made of the sequences before they are run, None if nothing is."""
+        made = self.splice or self.virtual_camera or self.occlude or self.start_noise
+        return self.seed if made else None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, before anything is."""
@@ -82,6 +90,10 @@ class Settings:
             raise ParameterError("--jobs and --threads must be 1 or more")
         if self.splice + self.virtual_camera + self.occlude > 1:
             raise ParameterError("--splice, --virtual-camera and --occlude exclude each other")
+        if not 0 <= self.start_noise <= _MOST_START_NOISE:
+            raise ParameterError(
+                f"--start-noise is {self.start_noise:g}; it must be 0 to {_MOST_START_NOISE:g}"
+            )
         fps = self.options.realtime_fps
         if fps is not None and not fps > 0:
             raise ParameterError(f"--realtime is {fps:g}; it must be greater than zero")
@@ -106,6 +118,8 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
     if settings.report:
         report.check_libraries()
     sequences = load_sequences(settings)
+    if settings.start_noise:
+        sequences = move_starts(sequences, settings.start_noise, settings.seed)
     store = Store(settings.output)
     failed = run_missing(settings, sequences, store, watch)
     entries = results.collect(settings.candidates, sequences, store, failed, settings.eao_range)
@@ -193,6 +207,9 @@ def run_missing(
     if settings.case_seed is not None:
         seed = ("case seed", settings.case_seed)
         options = replace(options, conditions=(*options.conditions, seed))
+    if settings.start_noise:
+        noise = ("start noise", settings.start_noise)
+        options = replace(options, conditions=(*options.conditions, noise))
     jobs = plan(settings.candidates, sequences, options, store)
     waiting = [job for job in jobs if settings.fresh or not job.is_done]
     done = len(jobs) - len(waiting)
@@ -229,5 +246,6 @@ def _describe(settings: Settings) -> dict[str, Any]:
         "splice": settings.splice,
         "virtual_camera": settings.virtual_camera,
         "occlude": settings.occlude,
+        "start_noise": settings.start_noise or None,
         "seed": settings.case_seed,
     }

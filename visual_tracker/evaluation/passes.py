@@ -65,10 +65,10 @@ class _Recorder:
         self._tracker, self._sequence, self._pace, self._clock = tracker, sequence, pace, clock
 
     def start(self, frame: int) -> None:
-        """Start the tracker on the truth of a frame."""
+        """Start the tracker in a frame."""
         image = self._sequence.frames[frame]
         self.run.image_size = size_of(image)
-        box = self._sequence.box(frame)
+        box = self._sequence.start_box(frame)
         before = self._clock()
         started_on = self._tracker.init(image, box)
         seconds = self._clock() - before

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from visual_tracker.boxes import Box
 from visual_tracker.evaluation.longterm_cases import generator
 from visual_tracker.evaluation.sequences import Frames, Sequence
 from visual_tracker.images import Image, as_bgr, size_of
@@ -155,4 +156,5 @@ def _scaled(sequence: Sequence, scale: float) -> Sequence:
         polygons=tuple(
             outline if outline is None else outline * factors for outline in sequence.polygons
         ),
+        start=sequence.start and Box.from_xywh(*(sequence.start.xywh * np.tile(factors, 2))),
     )

@@ -26,6 +26,7 @@ SOURCES = (
     "evaluation/sequences.py",
     "evaluation/longterm_cases.py",
     "evaluation/occlusions.py",
+    "evaluation/moved_starts.py",
     "evaluation/perturbations.py",
     "evaluation/passes.py",
     "evaluation/pacing.py",

@@ -72,6 +72,7 @@ class Sequence:
         tags: named flags of the frames, each (frames,).
         delivered: (frames,) False for frames that never reach the tracker (dropped); it then keeps
             its last box.
+        start: box in the first frame that trackers start on; None for the true one.
 
     Raises:
         DatasetError: if the lengths differ, or the first frame has no truth to start on.
@@ -84,6 +85,7 @@ class Sequence:
     polygons: tuple[FloatArray | None, ...] = ()
     tags: Mapping[str, BoolArray] = field(default_factory=dict)
     delivered: BoolArray | None = None
+    start: Box | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be evaluated."""
@@ -106,3 +108,7 @@ class Sequence:
     def box(self, index: int) -> Box:
         """The true box of a frame that has one."""
         return Box.from_xywh(*self.truth[index])
+
+    def start_box(self, index: int) -> Box:
+        """The box that a tracker starts on in a frame that has a true one."""
+        return self.start if index == 0 and self.start is not None else self.box(index)
