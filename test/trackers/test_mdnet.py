@@ -131,6 +131,12 @@ def test_a_seed_makes_it_repeatable(weights: str) -> None:
     assert boxes(adversarial=True, seed=1) != first
 
 
+def test_more_far_places_than_negatives_for_them_are_fine(weights: str) -> None:
+    tracker = started(weights, features="crops", first_negatives=32, far_regions=32)
+    image, truth = scene(1)
+    assert tracker.track(image).box.iou(truth) > 0.5
+
+
 def test_two_ways_to_learn_are_not_combined() -> None:
     chosen = MdNetParameters(attention=True)
     with pytest.raises(ParameterError, match=r"'attention' and 'adversarial'.* set one of them"):
