@@ -109,6 +109,22 @@ def test_a_clipped_box_lies_inside_both_the_image_and_the_box(
     assert bottom <= box.xyxy[3] + 1e-6
 
 
+@given(st.floats(0, 637), st.floats(0, 477), st.floats(3, 30), st.floats(3, 30))
+def test_a_box_inside_the_image_is_not_changed(
+    x: float, y: float, width: float, height: float
+) -> None:
+    box = Box(x, y, width, height)
+    assume(box.xyxy[2] <= 640)
+    assume(box.xyxy[3] <= 480)
+    assert box.clipped(640, 480, min_side=3) == box
+
+
+@given(st.floats(0.01, 477))
+def test_the_side_that_is_not_cut_keeps_its_length(place: float) -> None:
+    assert Box(-2, place, 6, 3).clipped(640, 480, min_side=3) == Box(0, place, 4, 3)
+    assert Box(place, 470, 3, 20).clipped(640, 480, min_side=3) == Box(place, 470, 3, 10)
+
+
 @pytest.mark.parametrize("position", range(4))
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_is_refused_by_name(position: int, value: float) -> None:

@@ -124,12 +124,11 @@ class Box:
         Raises:
             BoxError: if no part lies inside the image, or what is left is smaller than `min_side`.
         """
-        left, top, right, bottom = self.xyxy
-        left, right = max(0.0, left), min(float(image_width), right)
-        top, bottom = max(0.0, top), min(float(image_height), bottom)
-        if right <= left or bottom <= top:
+        x, width = _clipped_side(self.x, self.width, image_width)
+        y, height = _clipped_side(self.y, self.height, image_height)
+        if width <= 0 or height <= 0:
             raise BoxError(f"box {self} lies outside the {image_width}x{image_height} image")
-        clipped = Box.from_xyxy(left, top, right, bottom)
+        clipped = Box.from_xywh(x, y, width, height)
         if min(clipped.width, clipped.height) < min_side:
             raise BoxError(
                 f"box {self} leaves {clipped.width:g}x{clipped.height:g} pixels inside the "
@@ -140,6 +139,16 @@ class Box:
     def __str__(self) -> str:
         """Short form for messages: ``(x, y, width, height)``."""
         return f"({self.x:g}, {self.y:g}, {self.width:g}, {self.height:g})"
+
+
+def _clipped_side(begin: float, extent: float, limit: int) -> tuple[float, float]:
+    """Begin and extent of what lies in [0, limit]; an extent that is not positive if nothing does.
+
+    What is not cut keeps its extent: `begin + extent - begin` can be less, by rounding.
+    """
+    low, high = max(0.0, begin), min(float(limit), begin + extent)
+    is_whole = low < high and (low, high) == (begin, begin + extent)
+    return low, extent if is_whole else high - low
 
 
 def parse_xywh(text: str) -> Box:

@@ -76,6 +76,15 @@ def test_many_crops_go_in_batches(network: MdNet, image: Image) -> None:
     torch.testing.assert_close(together[69:], features(extractor, image, boxes[0], boxes[69]))
 
 
+@pytest.mark.parametrize("kind", ["roi-align", "crops"])
+def test_no_boxes_have_no_features(network: MdNet, image: Image, kind: str) -> None:
+    extractor = make_extractor(kind, network, "cpu")
+    box = Box(112, 80, 32, 32)
+    extractor.look(image, extractor.region(box))
+    one, none = (extractor.extract(np.array([box.xywh])[:count]) for count in (1, 0))
+    assert (none.shape, none.dtype) == ((0, *one.shape[1:]), one.dtype)
+
+
 def test_what_is_extracted_can_be_trained_on(network: MdNet, image: Image) -> None:
     found = features(
         make_extractor("roi-align", network, "cpu"), image, Box(9, 9, 40, 40), Box(9, 9, 40, 40)

@@ -208,6 +208,31 @@ def test_parameters_at_run_time(start_node: StartNode, peer: Peer) -> None:
     assert node.alive
 
 
+def test_values_that_exclude_each_other_are_refused(start_node: StartNode, peer: Peer) -> None:
+    start_node(tracker="kcf")
+    assert peer.set_parameter("mdnet.attention", True).successful
+    refused = peer.set_parameter("mdnet.adversarial", True)
+    assert not refused.successful
+    assert "'attention' and 'adversarial'" in refused.reason
+    assert peer.get_parameter("mdnet.adversarial") is False
+    assert peer.set_parameter("mdnet.attention", False).successful
+    assert peer.set_parameter("mdnet.adversarial", True).successful
+
+
+def test_values_that_exclude_each_other_at_start_are_named_and_can_be_set_right(
+    start_node: StartNode, peer: Peer
+) -> None:
+    node = start_node(tracker="kcf", mdnet__attention=True, mdnet__adversarial=True)
+    status, _ = peer.next_report()
+    assert status.level == DiagnosticStatus.ERROR
+    assert "'attention' and 'adversarial'" in status.message
+    assert peer.get_parameter("mdnet.attention") is True
+    assert peer.get_parameter("mdnet.adversarial") is False
+    assert peer.set_parameter("mdnet.adversarial", False).successful
+    assert peer.transition(Transition.TRANSITION_CONFIGURE)
+    assert node.alive
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [

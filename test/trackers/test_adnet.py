@@ -50,6 +50,13 @@ def test_a_moving_textured_square_is_followed(name: str) -> None:
         assert track.box.width == pytest.approx(track.box.height)
 
 
+@pytest.mark.parametrize("far_regions", [0, 4])
+def test_the_fewest_boxes_of_the_first_frame_are_enough_to_start(far_regions: int) -> None:
+    fewest = {"first_positives": 1, "first_negatives": 1, "far_regions": far_regions}
+    tracks = run(create_tracker("adnet_fast", "cpu", **{**SHORT, **fewest}), 3)
+    assert all(track.confidence is not None for track in tracks)
+
+
 def test_the_same_images_and_seed_give_the_same_boxes() -> None:
     first, second = (create_tracker("adnet_fast", "cpu", **SHORT) for _ in range(2))
     tracks = run(first)

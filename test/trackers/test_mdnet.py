@@ -17,8 +17,9 @@ from visual_tracker.images import Image  # noqa: E402
 from visual_tracker.models.mdnet import MdNet  # noqa: E402
 from visual_tracker.models.weights import packaged_weights  # noqa: E402
 from visual_tracker.online.trainer import OnlineTrainer  # noqa: E402
+from visual_tracker.parameters import ParameterError  # noqa: E402
 from visual_tracker.trackers.base import Tracker  # noqa: E402
-from visual_tracker.trackers.mdnet import MdNetTracker  # noqa: E402
+from visual_tracker.trackers.mdnet import MdNetParameters, MdNetTracker  # noqa: E402
 
 START = Box(60, 50, 36, 28)
 
@@ -128,6 +129,19 @@ def test_a_seed_makes_it_repeatable(weights: str) -> None:
     np.random.seed(77)
     assert boxes(adversarial=True) == first
     assert boxes(adversarial=True, seed=1) != first
+
+
+def test_more_far_places_than_negatives_for_them_are_fine(weights: str) -> None:
+    tracker = started(weights, features="crops", first_negatives=32, far_regions=32)
+    image, truth = scene(1)
+    assert tracker.track(image).box.iou(truth) > 0.5
+
+
+def test_two_ways_to_learn_are_not_combined() -> None:
+    chosen = MdNetParameters(attention=True)
+    with pytest.raises(ParameterError, match=r"'attention' and 'adversarial'.* set one of them"):
+        chosen.replaced(adversarial=True)
+    assert chosen.replaced(attention=False, adversarial=True).adversarial
 
 
 def test_a_frame_waits_for_a_slice_of_an_update_at_most(

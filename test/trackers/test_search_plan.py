@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,6 @@ from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame, context_side
 from visual_tracker.models.geometry import ALEXNET, LITE, Geometry
 from visual_tracker.trackers.search_plan import (
-    frames_until_global,
     lost_centers,
     lost_frame,
     tiles,
@@ -25,6 +26,16 @@ def centers_of(frame: CropFrame, geometry: Geometry) -> Box:
     margin = geometry.kernel_span * frame.pixel
     region = frame.region
     return Box.from_center(*region.center, region.width - margin, region.height - margin)
+
+
+def frames_until_whole(
+    center: tuple[float, float], pixel: float, growth: int, geometry: Geometry
+) -> int:
+    """In which frame after the loss the region first covers the whole image."""
+    reach = geometry.search_size - geometry.kernel_span
+    sides = ((reach + growth * lost) * pixel for lost in itertools.count(1))
+    regions = (lost_centers(center, side, *IMAGE) for side in sides)
+    return next(lost for lost, region in enumerate(regions, 1) if region == Box(0, 0, *IMAGE))
 
 
 def test_the_region_grows_by_a_constant_step_around_the_last_place() -> None:
@@ -77,7 +88,7 @@ def test_every_place_of_a_full_hd_image_is_searched_at_bounded_cost(
     target_y: float,
 ) -> None:
     pixel = context_side(width, height) / geometry.template_size
-    first = frames_until_global((x, y), pixel, growth, geometry, IMAGE)
+    first = frames_until_whole((x, y), pixel, growth, geometry)
     target = (target_x * IMAGE[0], target_y * IMAGE[1])
     whole = tiles(Box(0, 0, *IMAGE), (x, y), (LARGEST - geometry.kernel_span) * pixel)
     found = False
@@ -90,10 +101,3 @@ def test_every_place_of_a_full_hd_image_is_searched_at_bounded_cost(
             top - 1e-6 <= target[1] <= bottom + 1e-6
         )
     assert found
-
-
-def test_before_that_the_region_is_not_yet_the_whole() -> None:
-    first = frames_until_global((960, 540), 0.5, 64, LITE, IMAGE)
-    side = (208 + 64 * (first - 1)) * 0.5
-    assert lost_centers((960, 540), side, *IMAGE) != Box(0, 0, *IMAGE)
-    assert lost_centers((960, 540), side + 32, *IMAGE) == Box(0, 0, *IMAGE)

@@ -9,6 +9,7 @@ from test.trackers.known_response import KnownNetwork
 from visual_tracker.boxes import Box
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import LITE
+from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers.siamfc import SiamFcParameters, SiamFcTracker, _enlarged
 
 IMAGE = np.zeros((400, 400, 3), dtype=np.uint8)
@@ -62,6 +63,19 @@ def test_the_size_follows_the_scale_at_its_rate(scale: int, power: int) -> None:
     growth = 1 + 0.5 * (1.1**power - 1)
     assert (box.width, box.height) == pytest.approx((60 * growth, 80 * growth))
     assert box.center == pytest.approx((200, 200), abs=0.5)
+
+
+@pytest.mark.parametrize("scales", [1, 3, 9])
+def test_as_many_scales_are_searched_as_asked_for(scales: int) -> None:
+    frames = tracker(PeakMatcher(0, 13, 13), scales=scales)._frames(START)
+    assert len(frames) == scales
+
+
+def test_an_even_number_of_scales_is_refused() -> None:
+    with pytest.raises(ParameterError, match="'scales' is 2; it must be odd"):
+        SiamFcParameters(scales=2)
+    with pytest.raises(ParameterError, match="'scales' is 4; it must be odd"):
+        tracker(PeakMatcher(1, 13, 13)).set_parameters({"scales": 4})
 
 
 def test_another_scale_must_beat_the_penalty() -> None:

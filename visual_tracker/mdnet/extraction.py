@@ -56,7 +56,7 @@ class Extractor(ABC):
 
     @abstractmethod
     def extract(self, boxes: BoxArray) -> Tensor:
-        """Features (N, C, P, P) of boxes (N, 4) in pixels of the image."""
+        """Features (N, C, P, P) of boxes (N, 4) in pixels of the image; N may be 0."""
 
     def extract_one(self, box: NDArray[np.float64]) -> NDArray[np.float32]:
         """Features (C, P, P) of a single box (4,); on the CPU."""
@@ -107,6 +107,9 @@ class CropExtractor(Extractor):
 
     def extract(self, boxes: BoxArray) -> Tensor:
         """Crops in batches through the network."""
+        if not len(boxes):
+            shape = self._features.channels, self._features.bins, self._features.bins
+            return torch.empty(0, *shape, device=self._device)
         parts = [
             self._compute(self._crops(boxes[start : start + _CROP_BATCH]))
             for start in range(0, len(boxes), _CROP_BATCH)

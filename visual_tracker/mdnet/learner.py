@@ -159,7 +159,8 @@ class Learner:
 
     def _first_negatives(self, image: Image, target: Box) -> Samples:
         far = self._boxes.elsewhere(target, self._plan.far_regions)
-        count = self._plan.first_negatives // (2 if len(far) else 1)
+        # the near ones are the target's own surroundings: there must be one at least
+        count = max(1, self._plan.first_negatives // (2 if len(far) else 1))
         self._extractor.look(image, self._extractor.region(target))
         near = self._boxes.negatives(target, count, FIRST_NEGATIVE_IOU)
         parts = [self._extractor.extract(near)]

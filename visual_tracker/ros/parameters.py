@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rcl_interfaces.msg import (
@@ -88,14 +88,17 @@ class ParameterServer:
 
     def declare(self, parameters: type[Parameters], prefix: str = "") -> None:
         """Declare every parameter of a dataclass as `prefix` + its name."""
-        self._groups.append(_Group(prefix, parameters))
+        group = _Group(prefix, parameters)
+        self._groups.append(group)
         for spec in parameters.specs():
             name = prefix + spec.name
             value = spec.default
             if name in self._given:
                 try:
                     value = spec.coerce(self._given[name].value)
+                    self._check_together(group, {name: value})
                 except ParameterError as error:
+                    value = spec.default
                     self._problems[name] = f"{name}: {error}"
             self._node.declare_parameter(name, value, descriptor(spec), ignore_override=True)
 
@@ -128,11 +131,10 @@ class ParameterServer:
 
     def _check(self, changed: list[Parameter]) -> SetParametersResult:
         """Refuse what the dataclasses refuse, in their words, before anything is set."""
+        values = {parameter.name: parameter.value for parameter in changed}
         try:
-            for parameter in changed:
-                spec = self._spec(parameter.name)
-                if spec is not None:
-                    spec.coerce(parameter.value)
+            for group in self._groups:
+                self._check_together(group, values)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         for parameter in changed:
@@ -140,12 +142,22 @@ class ParameterServer:
                 self._problems.pop(parameter.name, None)
         return SetParametersResult(successful=True)
 
-    def _spec(self, name: str) -> ParameterSpec | None:
-        for group in self._groups:
-            for spec in _specs(group):
-                if group.prefix + spec.name == name:
-                    return spec
-        return None
+    def _check_together(self, group: _Group, changed: Mapping[str, Value]) -> None:
+        """Refuse changes that the group's dataclass refuses beside what is declared of it so far.
+
+        Raises:
+            ParameterError: for a value out of range, or values that exclude each other.
+        """
+        full_names = {spec.name: group.prefix + spec.name for spec in _specs(group)}
+        ours = {name: changed[full] for name, full in full_names.items() if full in changed}
+        if not ours:
+            return
+        present = {
+            name: self._node.get_parameter(full).value
+            for name, full in full_names.items()
+            if self._node.has_parameter(full)
+        }
+        group.parameters.from_mapping(present | ours)
 
 
 def _specs(group: _Group) -> tuple[ParameterSpec, ...]:

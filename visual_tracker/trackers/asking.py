@@ -32,7 +32,8 @@ class AskingTracker(SiameseTracker):
         """What `track` does, with the matcher asked by the caller.
 
         Raises:
-            As `track` does, while the steps are taken. The tracker is then as it was before.
+            As `track` does, while the steps are taken. The last outcome then stays; what a tracker
+            remembers beyond it may have taken in a part of the frame (`dasiamrpn`).
         """
         last = self._last_track()
         self._last = yield from self._steps(self._next_image(image), last)

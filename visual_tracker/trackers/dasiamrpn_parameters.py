@@ -46,7 +46,8 @@ class DaSiamRpnParameters(SiamRpnParameters):
     )
     patience: int = parameter(
         5,
-        "Frames in a row reported lost after which a growing region is searched, too.",
+        "A growing region is searched, too, once more frames in a row than these were reported "
+        "lost.",
         minimum=0,
         maximum=10000,
     )

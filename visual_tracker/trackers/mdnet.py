@@ -18,7 +18,7 @@ from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.images import Image, size_of
 from visual_tracker.mdnet.sampling import TrainingBoxes
 from visual_tracker.online.samplers import MIN_SIDE, Spread
-from visual_tracker.parameters import Applies, parameter
+from visual_tracker.parameters import Applies, ParameterError, parameter
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.confidence import sigmoid
 from visual_tracker.trackers.online import OnlineParameters, OnlineTracker
@@ -42,12 +42,14 @@ class MdNetParameters(OnlineParameters):
     )
     attention: bool = parameter(
         False,
-        "Reciprocative learning: regularise the attention maps while learning.",
+        "Reciprocative learning: regularise the attention maps while learning; not together with "
+        "adversarial.",
         applies=Applies.AT_NEXT_INIT,
     )
     adversarial: bool = parameter(
         False,
-        "VITAL: learn from positives with their most telling cells hidden.",
+        "VITAL: learn from positives with their most telling cells hidden; not together with "
+        "attention.",
         applies=Applies.AT_NEXT_INIT,
     )
     attention_weight: float = parameter(
@@ -147,6 +149,15 @@ class MdNetParameters(OnlineParameters):
         maximum=1000,
         applies=Applies.AT_NEXT_INIT,
     )
+
+    def __post_init__(self) -> None:
+        """Check every field, and that one objective is chosen at most."""
+        super().__post_init__()
+        if self.attention and self.adversarial:
+            raise ParameterError(
+                "parameters 'attention' and 'adversarial' are two ways to learn that cannot be "
+                "combined; set one of them to false"
+            )
 
 
 class MdNetTracker(OnlineTracker):

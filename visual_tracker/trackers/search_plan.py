@@ -83,17 +83,3 @@ def lost_frame(
         for side in (tile.width, tile.height)
     )
     return CropFrame(*tile.center, pixel, width, height)
-
-
-def frames_until_global(
-    center: tuple[float, float],
-    pixel: float,
-    growth: int,
-    geometry: Geometry,
-    image_size: tuple[int, int],
-) -> int:
-    """In which frame after the loss the region first covers the whole image."""
-    width, height = image_size
-    farthest = max(center[0], width - center[0], center[1], height - center[1])
-    reach = geometry.search_size - geometry.kernel_span
-    return max(1, math.ceil((2 * farthest / pixel - reach) / growth))

@@ -16,7 +16,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import FloatArray
-from visual_tracker.parameters import parameter
+from visual_tracker.parameters import ParameterError, parameter
 from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.confidence import sigmoid
 from visual_tracker.trackers.siamese import SiameseTracker
@@ -49,6 +49,15 @@ class SiamFcParameters(EngineParameters):
     lost_threshold: float = parameter(
         0.5, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
     )
+
+    def __post_init__(self) -> None:
+        """Check every field, and that the scales have a middle."""
+        super().__post_init__()
+        if self.scales % 2 == 0:
+            raise ParameterError(
+                f"parameter 'scales' is {self.scales}; it must be odd, for as many smaller scales "
+                "as larger ones"
+            )
 
 
 class SiamFcTracker(SiameseTracker):
