@@ -30,9 +30,9 @@ Long-term (section 3.4): the target is lost below `lost_threshold` and found aga
 looks like the target in its first frame and lately (`visual_tracker.trackers.likeness`). A frame
 that is little below the threshold makes no loss yet, nor does one little above it undo one
 (`hysteresis`, ours). While the target is lost, the box follows the best proposal all the same,
-reported as lost (ours). After `patience` frames of that a second region is searched in each frame
-in which the target is not found nearby: without a window, around the box held last, growing each
-frame by `search_growth` network pixels until it covers the image
+reported as lost (ours). After more than `patience` frames of that a second region is searched in
+each frame in which the target is not found nearby: without a window, around the box held last,
+growing each frame by `search_growth` network pixels until it covers the image
 (`visual_tracker.trackers.search_plan`). What is likelier there than nearby is shown and followed
 instead (`visual_tracker.trackers.target_hold`).
 """

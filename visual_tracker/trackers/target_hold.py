@@ -29,7 +29,7 @@ class HoldRules(NamedTuple):
         thresholds: of confidence and likeness.
         hysteresis: evidence in logits that it takes to doubt a target, and to end a doubt.
         long_term: a target that stays in doubt is lost; else the best proposal is followed on.
-        patience: frames in doubt before a loss.
+        patience: frames in doubt after which one more is a loss.
         reidentify: a candidate must look like the target.
         confirm_frames: frames in a row in which a candidate is found.
     """
