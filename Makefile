@@ -31,6 +31,7 @@ OUTPUT =
 DATASET = ../shared/data/sequences
 JOBS = 1
 SEEDS = 3
+STARTS = 3
 NANO_MODELS = ../shared/data/teachers
 NANO_FILES = $(wildcard $(addprefix $(NANO_MODELS)/nanotrackv2_,backbone_sim.onnx head_sim.onnx))
 NANO_SETTINGS = $(if $(word 2,$(NANO_FILES)),--set nano.backbone='$(word 1,$(NANO_FILES))' \
@@ -104,6 +105,16 @@ demo: setup ## Track a video over real DDS (VIDEO, BOX, TRACKER, OUTPUT)
 evaluate: setup ## Evaluate all trackers, write README's tables (DATASET, JOBS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --verbose \
 		$(NANO_SETTINGS) $(README)
+
+# One pass is one draw of many: the same from STARTS first boxes, each off by 4 %, a table for each.
+.PHONY: starts
+starts: setup ## Compare dasiamrpn, siamrpn, nano from moved first boxes (DATASET, JOBS, STARTS)
+	for seed in $$(seq $(STARTS)); do \
+		$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) --start-noise 0.04 \
+			--seed $$seed --output evaluation_output/starts-$$seed --no-report $(NANO_SETTINGS) \
+			--tracker dasiamrpn --tracker wide=dasiamrpn --set wide.network=lite-wide \
+			--tracker siamrpn $(if $(NANO_SETTINGS),--tracker nano) || exit; \
+	done
 
 # What each addition of the trackers that learn on line changes, as mean and spread over seeds, in
 # README; finished runs are kept in evaluation_output/ablation, so that it can be stopped and gone on
