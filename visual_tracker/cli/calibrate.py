@@ -74,12 +74,14 @@ def command(
       visual-tracker calibrate --data /data/got10k/val --weights runs/lite/weights.safetensors
     """
     try:
-        from visual_tracker.training import calibration, calibration_cases, run
+        from visual_tracker.training import calibration, calibration_cases, calibration_plot, run
         from visual_tracker.training.recipe import Recipe
     except ImportError as error:
         raise TrackerUnavailableError(
             f"calibration needs {error.name}; install visual_tracker[train]"
         ) from None
+    if plot:
+        calibration_plot.check(plot)  # not after half an hour
     tracker, path = calibration.make_tracker(network, weights, device)
     collection, recipe = run.read_collections(folders), Recipe()
     cases = [
@@ -96,8 +98,6 @@ def command(
     if not check:
         click.echo(f"calibration: {fitted.save(path)}")
     if plot:
-        from visual_tracker.training import calibration_plot
-
         calibration_plot.draw(witnesses, fitted, plot)
         click.echo(f"reliability: {plot}")
 

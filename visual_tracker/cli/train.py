@@ -63,10 +63,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Where samples are made: on the device, which then holds all images, or by worker "
     "processes. auto: on a GPU if the images fit.",
 )  # fmt: skip
-@click.option("--workers", default=1, show_default=True, help="Processes that make samples.")
-@click.option("--threads", default=0, help="CPU threads; 0 takes torch's choice.")
 @click.option(
-    "--image-memory", default=4.0, show_default=True,
+    "--workers", type=click.IntRange(min=0), default=1, show_default=True,
+    help="Processes that make samples; 0 makes them in the loop.",
+)  # fmt: skip
+@click.option(
+    "--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 takes torch's choice."
+)
+@click.option(
+    "--image-memory", type=click.FloatRange(min=0), default=4.0, show_default=True,
     help="GiB of decoded images to keep, in memory or on the device.",
 )  # fmt: skip
 def command(
@@ -112,12 +117,14 @@ def command(
         from visual_tracker.training.bookkeeping import CheckpointError
         from visual_tracker.training.exclusions import Exclusions
         from visual_tracker.training.images import ImageStore
+        from visual_tracker.training.plans import SampleError
         from visual_tracker.training.recipe import Recipe
         from visual_tracker.training.trainer import Machine
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name}; install visual_tracker[train]"
         ) from None
+    device = resolve_device(device)
     if threads:
         torch.set_num_threads(threads)
     try:
@@ -142,11 +149,15 @@ def command(
             recipe_class, prepare = _frozen_trunk(kind, stage)
             recipe = read_recipe(recipe_class, recipe_file, settings)
             images = ImageStore(budget, exclusions.shows)
-            machine = Machine(resolve_device(device))
+            machine = Machine(device)
             training = prepare(network, collection, recipe, output, machine.device, images, initial)
     except (CheckpointError, PretrainedError, WeightsError) as error:
         raise SourceError(str(error)) from None
-    training.run()
+    try:
+        training.run()
+    except SampleError as error:
+        # from a worker process it comes with a traceback, in whose last line it is
+        raise SourceError(str(error).splitlines()[-1].rpartition("SampleError: ")[2]) from None
     machine.leave()
     if machine.rank == 0:
         write_weights(training.weights, output / run.WEIGHTS)

@@ -10,7 +10,7 @@ from typing import Any
 from visual_tracker.evaluation import longterm_cases, occlusions, perturbations, report, results
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import detect_format, matching, read_dataset
-from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
+from visual_tracker.evaluation.runner import JobResult, RunOptions, check_backend, plan, run_jobs
 from visual_tracker.evaluation.scores import Scores
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Store
@@ -102,9 +102,11 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
     Raises:
         SourceError: if the dataset cannot be read.
         MissingExtraError: if joblib, or a library of the report, is needed and not installed.
+        ParameterError: if joblib cannot use the backend.
     """
     if settings.report:
         report.check_libraries()
+    check_backend(settings.jobs, settings.backend)
     sequences = load_sequences(settings)
     store = Store(settings.output)
     failed = run_missing(settings, sequences, store, watch)
