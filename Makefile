@@ -139,7 +139,8 @@ siamrpn = $(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-$(1).recipe --set s
 	--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-$(2)' \
 	$(if $(3),--initial '$(RUNS)/siamrpn-lite-$(3)/weights.safetensors') $(4)
 
-# Each run goes on from its checkpoint; dev/package_weights.py ships what comes out.
+# Each run goes on from its checkpoint; dev/package_weights.py ships what comes out, weights with the
+# calibration that lies beside them.
 .PHONY: weights
 weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA, TEACHER, DATASET)
 	$(call siamrpn,1,1,,--network lite-wide)
