@@ -39,6 +39,33 @@ def test_a_device_that_is_not_there_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "option", "value"),
+    [
+        ("mdnet", "--workers", 1),
+        ("adnet", "--sampler", "workers"),
+        ("mdnet", "--image-memory", 4),
+        ("siamrpn", "--stage", "supervised"),
+        ("mdnet", "--stage", "reinforce"),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    kind: str, option: str, value: object, data: Path, tmp_path: Path
+) -> None:
+    result = train(kind, data, tmp_path / "out", option, value)
+    assert result.exit_code == 2
+    assert result.output.startswith(f"visual-tracker: error: {option} is of ")
+    assert f"has no effect on {kind}; leave it out" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_siamfc_refuses_a_teacher(data: Path, tmp_path: Path) -> None:
+    teacher = ("--set", "teacher=teacher.safetensors", "--device", "cpu")
+    result = train("siamfc", data, tmp_path / "out", *teacher)
+    assert result.exit_code == 2
+    assert "siamfc cannot learn from a teacher" in result.output.splitlines()[-1]
+
+
 @pytest.mark.parametrize("option", ["--threads", "--workers", "--image-memory"])
 def test_a_negative_number_is_refused(option: str, data: Path, tmp_path: Path) -> None:
     result = train("siamrpn", data, tmp_path / "out", option, -1)

@@ -21,6 +21,14 @@ from visual_tracker.trackers.torch_runtime import resolve_device
 #: kinds whose training cannot share a step among processes
 _ONE_PROCESS = ("adnet", "mdnet")
 
+#: kinds that are trained on pairs of crops
+_PAIRS = ("siamfc", "siamrpn")
+
+#: options that only some kinds have a use for
+_ONLY_OF = {
+    "stage": ("adnet",), "sampler": _PAIRS, "workers": _PAIRS, "image_memory": _PAIRS,
+}  # fmt: skip
+
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -61,18 +69,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--sampler", default="auto", show_default=True,
     type=click.Choice(["auto", "device", "workers"]),
     help="Where samples are made: on the device, which then holds all images, or by worker "
-    "processes. auto: on a GPU if the images fit.",
+    "processes. auto: on a GPU if the images fit. Of siamrpn and siamfc.",
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(min=0), default=1, show_default=True,
-    help="Processes that make samples; 0 makes them in the loop.",
+    help="Processes that make samples; 0 makes them in the loop. Of siamrpn and siamfc.",
 )  # fmt: skip
 @click.option(
     "--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 takes torch's choice."
 )
 @click.option(
     "--image-memory", type=click.FloatRange(min=0), default=4.0, show_default=True,
-    help="GiB of decoded images to keep, in memory or on the device.",
+    help="GiB of decoded images to keep, in memory or on the device. Of siamrpn and siamfc.",
 )  # fmt: skip
 def command(
     kind: str,
@@ -106,6 +114,7 @@ def command(
       visual-tracker train adnet --stage reinforce --initial runs/policy/weights.safetensors \\
           --data ../shared/data/training --output runs/policy-rl
     """
+    _check_options(kind)
     _check_processes(kind)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -162,6 +171,22 @@ def command(
     if machine.rank == 0:
         write_weights(training.weights, output / run.WEIGHTS)
         click.echo(f"weights: {output / run.WEIGHTS}")
+
+
+def _check_options(kind: str) -> None:
+    """Refuse options that were given but have no effect on a kind.
+
+    Raises:
+        ParameterError: if there is one.
+    """
+    context = click.get_current_context()
+    for name, kinds in _ONLY_OF.items():
+        given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if given and kind not in kinds:
+            option = f"--{name.replace('_', '-')}"
+            raise ParameterError(
+                f"{option} is of {' and '.join(kinds)} and has no effect on {kind}; leave it out"
+            )
 
 
 def _check_processes(kind: str) -> None:

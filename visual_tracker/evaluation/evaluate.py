@@ -34,7 +34,7 @@ class Settings:
         jobs: sequences run in parallel, >= 1.
         backend: joblib's; None for its own choice.
         options: how sequences are run.
-        eao_range: see `scores.mean_scores`.
+        eao_range: see `scores.mean_scores`; of supervised runs only.
         splice: cut a stretch of another sequence into each.
         virtual_camera: look at each sequence through a wandering camera.
         occlude: cover each target for a while.
@@ -87,6 +87,18 @@ class Settings:
             raise ParameterError(f"--realtime is {fps:g}; it must be greater than zero")
         if fps is not None and self.jobs > 1:
             raise ParameterError("--realtime needs --jobs 1: parallel runs slow each other down")
+        self._check_eao_range()
+
+    def _check_eao_range(self) -> None:
+        if self.eao_range is None:
+            return
+        low, high = self.eao_range
+        if not self.options.supervised:
+            raise ParameterError("--eao-range is of supervised runs; add --supervised")
+        if not 1 <= low <= high:
+            raise ParameterError(
+                f"--eao-range is {low} {high}; write the shorter length first, 1 or more"
+            )
 
 
 def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
