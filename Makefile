@@ -58,6 +58,7 @@ TEACHER = ../shared/data/teachers/nanotrackv3.safetensors
 # PyTorch's threads wait without spinning, and glibc keeps the memory that each step takes anew.
 TRAIN = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 \
 	$(BIN)/visual-tracker train --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
+CALIBRATE = $(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
 
 # Options of "make test".
 PYTEST_ARGS ?=
@@ -150,10 +151,8 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(call siamrpn,5,5,4)
 	$(call siamrpn,5,5-more,5,--set seed=$$(($(SEED) + 1000)))
 	$(call siamrpn,6,6,5-more)
-	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --network lite-wide \
-		--weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
-	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' \
-		--weights '$(RUNS)/siamrpn-lite-6/weights.safetensors'
+	$(CALIBRATE) --network lite-wide --weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
+	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-6/weights.safetensors'
 	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \
 		--image-memory 2.5 \
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
