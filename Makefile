@@ -58,7 +58,8 @@ TRAINING_DATA = ../shared/data/training
 TEACHER = ../shared/data/teachers/nanotrackv3.safetensors
 # PyTorch's threads wait without spinning, and glibc keeps the memory that each step takes anew.
 TRAIN = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 \
-	$(BIN)/visual-tracker train --data '$(TRAINING_DATA)' --exclude '$(DATASET)' --image-memory 2.5
+	$(BIN)/visual-tracker train --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
+CALIBRATE = $(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
 
 # Options of "make test".
 PYTEST_ARGS ?=
@@ -147,10 +148,11 @@ parts: setup ## Compare siamrpn, and dasiamrpn with one part after the other (DA
 # A run of siamrpn: recipe, name, name of the run whose weights it begins with, more options. The
 # last --set of a name counts.
 siamrpn = $(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-$(1).recipe --set seed=$(SEED) \
-	--set teacher='$(TEACHER)' --threads 2 --output '$(RUNS)/siamrpn-lite-$(2)' \
+	--set teacher='$(TEACHER)' --threads 2 --image-memory 2.5 --output '$(RUNS)/siamrpn-lite-$(2)' \
 	$(if $(3),--initial '$(RUNS)/siamrpn-lite-$(3)/weights.safetensors') $(4)
 
-# Each run goes on from its checkpoint; dev/package_weights.py ships what comes out.
+# Each run goes on from its checkpoint; dev/package_weights.py ships what comes out, weights with the
+# calibration that lies beside them.
 .PHONY: weights
 weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA, TEACHER, DATASET)
 	$(call siamrpn,1,1,,--network lite-wide)
@@ -160,11 +162,10 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(call siamrpn,5,5,4)
 	$(call siamrpn,5,5-more,5,--set seed=$$(($(SEED) + 1000)))
 	$(call siamrpn,6,6,5-more)
-	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --network lite-wide \
-		--weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
-	$(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' \
-		--weights '$(RUNS)/siamrpn-lite-6/weights.safetensors'
+	$(CALIBRATE) --network lite-wide --weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
+	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-6/weights.safetensors'
 	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \
+		--image-memory 2.5 \
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(TRAIN) mdnet --set seed=$(SEED) --threads 1 --output '$(RUNS)/mdnet-lite'
 	$(TRAIN) adnet --stage supervised --set seed=$(SEED) --threads 1 --output '$(RUNS)/adnet-lite'

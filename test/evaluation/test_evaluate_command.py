@@ -75,6 +75,18 @@ def test_the_users_mistakes_are_one_line(dataset: Path, tmp_path: Path) -> None:
         assert result.output.count("\n") == 1
 
 
+@pytest.mark.parametrize("backend", ["nosuch", "multiprocessing"])
+def test_a_backend_that_cannot_be_used_is_found_before_anything_is_run(
+    dataset: Path, tmp_path: Path, backend: str
+) -> None:
+    pytest.importorskip("joblib")
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--tracker", "kcf"]
+    result = run(*arguments, "--backend", backend)
+    assert result.exit_code == 2
+    assert result.output.startswith(f"visual-tracker: error: --backend {backend} cannot be used: ")
+    assert not (tmp_path / "out").exists()
+
+
 def test_tables_go_between_the_markers_of_a_readme(dataset: Path, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n<!-- evaluation:begin -->\nold\n<!-- evaluation:end -->\nend\n")

@@ -32,6 +32,7 @@ KCF = Candidate("kcf", "kcf")
 CSRT = Candidate("csrt", "csrt")
 #: without the report, which has its own tests
 quick = partial(Settings, report=False)
+SUPERVISED = RunOptions(supervised=True)
 SPEED_KEYS = ("ms_per_frame", "ms_p99", "init_ms")
 
 
@@ -294,6 +295,9 @@ def test_splicing_takes_clips_from_the_whole_dataset(dataset: Path, tmp_path: Pa
         ({"options": RunOptions(realtime_fps=0.0)}, "greater than zero"),
         ({"options": RunOptions(realtime_fps=30.0), "jobs": 2}, "--jobs 1"),
         ({"splice": True, "virtual_camera": True}, "exclude each other"),
+        ({"eao_range": (2, 5)}, "add --supervised"),
+        ({"options": SUPERVISED, "eao_range": (5, 2)}, "the shorter length first"),
+        ({"options": SUPERVISED, "eao_range": (-2, 5)}, "1 or more"),
     ],
 )
 def test_settings_that_cannot_be_run(tmp_path: Path, change: dict, message: str) -> None:

@@ -24,6 +24,7 @@ from visual_tracker.training.exclusions import (
     OTB_100,
     Exclusions,
     differences,
+    drop_unusable_frames,
     fingerprint,
     leave_out,
     near_duplicates,
@@ -216,3 +217,22 @@ def test_the_shared_training_data_holds_no_evaluation_sequence() -> None:
     for path in [track.frames[0][1].path for track in collection.tracks]:
         assert images.get(path) is not None
     assert not images.excluded
+
+
+def test_frames_that_show_an_excluded_picture_are_dropped(tmp_path: Path) -> None:
+    excluded = write_evaluation(tmp_path / "evaluation", "Corridor", 2) / "Corridor" / "img"
+    seen = cv2.imread(str(excluded / "0002.jpg"))
+    rng = np.random.default_rng(8)
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path in paths:
+        cv2.imwrite(str(path), textured(rng, 90, 120))
+    cv2.imwrite(str(paths[1]), cv2.resize(seen, (240, 180)))  # larger, and of another format
+    paths[2].write_bytes(b"rubbish")
+    collection = Collection([track("kept", *paths), track("gone", paths[1])])
+    images = ImageStore(is_excluded=Exclusions.read([tmp_path / "evaluation"]).shows)
+    drop_unusable_frames(collection, images)
+    (kept,) = collection.tracks
+    assert [(number, view.path) for number, view in kept.frames] == [(0, paths[0]), (3, paths[3])]
+    assert images.excluded == {paths[1]}
+    with pytest.raises(DataError, match="no picture of a video is left"):
+        drop_unusable_frames(Collection([track("gone", paths[1])]), images)

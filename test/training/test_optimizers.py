@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 
 import pytest
 
@@ -11,6 +12,8 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.amp.grad_scaler import GradScaler  # noqa: E402
 
+from visual_tracker.parameters import ParameterError  # noqa: E402
+from visual_tracker.training import optimizers  # noqa: E402
 from visual_tracker.training.optimizers import Optimizer  # noqa: E402
 
 
@@ -80,6 +83,15 @@ def test_without_muon_everything_is_adamws() -> None:
     one_step_of_adamw(plain)
     for name, value in plain.state_dict().items():
         assert torch.equal(value, ours.state_dict()[name]), name
+
+
+def test_a_torch_without_muon_is_enough_for_adamw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    importlib.reload(optimizers)
+    parameters = list(a_network().parameters())
+    optimizers.Optimizer([parameters], 1e-4)
+    with pytest.raises(ParameterError, match=r"muon needs torch 2\.9 or newer, .* set muon=0"):
+        optimizers.Optimizer([parameters], 1e-4, muon=10.0)
 
 
 def test_a_scaled_loss_makes_the_same_step() -> None:

@@ -22,6 +22,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--data", "folders", multiple=True, required=True, type=_FOLDER,
     help="Folder of boxed videos that the network was trained on; repeat to join several.",
 )  # fmt: skip
+@click.option(
+    "--exclude", "excluded", multiple=True, type=_FOLDER,
+    help="Folder of evaluation data to leave out as training does: its videos by name, frames that "
+    "show its pictures. Repeat for several. Videos named like OTB-100's are always left out.",
+)  # fmt: skip
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option("--weights", type=_FILE, help="Weights file.  [default: the one in the package]")
 @click.option(
@@ -48,6 +53,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )  # fmt: skip
 def command(
     folders: tuple[Path, ...],
+    excluded: tuple[Path, ...],
     network: str,
     weights: Path | None,
     others: int | None,
@@ -74,14 +80,21 @@ def command(
       visual-tracker calibrate --data /data/got10k/val --weights runs/lite/weights.safetensors
     """
     try:
-        from visual_tracker.training import calibration, calibration_cases, run
+        from visual_tracker.training import calibration, calibration_cases, calibration_plot, run
+        from visual_tracker.training.exclusions import Exclusions, drop_unusable_frames
+        from visual_tracker.training.images import ImageStore
         from visual_tracker.training.recipe import Recipe
     except ImportError as error:
         raise TrackerUnavailableError(
             f"calibration needs {error.name}; install visual_tracker[train]"
         ) from None
+    if plot:
+        calibration_plot.check(plot)  # not after half an hour
     tracker, path = calibration.make_tracker(network, weights, device)
-    collection, recipe = run.read_collections(folders), Recipe()
+    exclusions, recipe = Exclusions.read(excluded), Recipe()
+    collection = run.read_collections(folders, exclusions)
+    if excluded:
+        drop_unusable_frames(collection, ImageStore(is_excluded=exclusions.shows))
     cases = [
         calibration_cases.make_cases(collection, recipe, others, seed + number, slow)
         for number in range(rounds)
@@ -96,8 +109,6 @@ def command(
     if not check:
         click.echo(f"calibration: {fitted.save(path)}")
     if plot:
-        from visual_tracker.training import calibration_plot
-
         calibration_plot.draw(witnesses, fitted, plot)
         click.echo(f"reliability: {plot}")
 

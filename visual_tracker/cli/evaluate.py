@@ -66,7 +66,8 @@ SEEDS_MARKER = "seeds"
     "--eao-range",
     type=(int, int),
     metavar="LOW HIGH",
-    help="Lengths for EAO (VOT2018: 100 356).  [default: typical lengths of the dataset]",
+    help="Lengths for EAO, with --supervised (VOT2018: 100 356).  "
+    "[default: typical lengths of the dataset]",
 )
 @click.option("--splice", is_flag=True, help="Cut another clip into the middle of each sequence.")
 @click.option(

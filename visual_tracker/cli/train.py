@@ -21,6 +21,14 @@ from visual_tracker.trackers.torch_runtime import resolve_device
 #: kinds whose training cannot share a step among processes
 _ONE_PROCESS = ("adnet", "mdnet")
 
+#: kinds that are trained on pairs of crops
+_PAIRS = ("siamfc", "siamrpn")
+
+#: options that only some kinds have a use for
+_ONLY_OF = {
+    "stage": ("adnet",), "sampler": _PAIRS, "workers": _PAIRS, "image_memory": _PAIRS,
+}  # fmt: skip
+
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -61,13 +69,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--sampler", default="auto", show_default=True,
     type=click.Choice(["auto", "device", "workers"]),
     help="Where samples are made: on the device, which then holds all images, or by worker "
-    "processes. auto: on a GPU if the images fit.",
+    "processes. auto: on a GPU if the images fit. Of siamrpn and siamfc.",
 )  # fmt: skip
-@click.option("--workers", default=1, show_default=True, help="Processes that make samples.")
-@click.option("--threads", default=0, help="CPU threads; 0 takes torch's choice.")
 @click.option(
-    "--image-memory", default=4.0, show_default=True,
-    help="GiB of decoded images to keep, in memory or on the device.",
+    "--workers", type=click.IntRange(min=0), default=1, show_default=True,
+    help="Processes that make samples; 0 makes them in the loop. Of siamrpn and siamfc.",
+)  # fmt: skip
+@click.option(
+    "--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 takes torch's choice."
+)
+@click.option(
+    "--image-memory", type=click.FloatRange(min=0), default=4.0, show_default=True,
+    help="GiB of decoded images to keep, in memory or on the device. Of siamrpn and siamfc.",
 )  # fmt: skip
 def command(
     kind: str,
@@ -101,6 +114,7 @@ def command(
       visual-tracker train adnet --stage reinforce --initial runs/policy/weights.safetensors \\
           --data ../shared/data/training --output runs/policy-rl
     """
+    _check_options(kind)
     _check_processes(kind)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -112,12 +126,14 @@ def command(
         from visual_tracker.training.bookkeeping import CheckpointError
         from visual_tracker.training.exclusions import Exclusions
         from visual_tracker.training.images import ImageStore
+        from visual_tracker.training.plans import SampleError
         from visual_tracker.training.recipe import Recipe
         from visual_tracker.training.trainer import Machine
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name}; install visual_tracker[train]"
         ) from None
+    device = resolve_device(device)
     if threads:
         torch.set_num_threads(threads)
     try:
@@ -142,15 +158,35 @@ def command(
             recipe_class, prepare = _frozen_trunk(kind, stage)
             recipe = read_recipe(recipe_class, recipe_file, settings)
             images = ImageStore(budget, exclusions.shows)
-            machine = Machine(resolve_device(device))
+            machine = Machine(device)
             training = prepare(network, collection, recipe, output, machine.device, images, initial)
     except (CheckpointError, PretrainedError, WeightsError) as error:
         raise SourceError(str(error)) from None
-    training.run()
+    try:
+        training.run()
+    except SampleError as error:
+        # from a worker process it comes with a traceback, in whose last line it is
+        raise SourceError(str(error).splitlines()[-1].rpartition("SampleError: ")[2]) from None
     machine.leave()
     if machine.rank == 0:
         write_weights(training.weights, output / run.WEIGHTS)
         click.echo(f"weights: {output / run.WEIGHTS}")
+
+
+def _check_options(kind: str) -> None:
+    """Refuse options that were given but have no effect on a kind.
+
+    Raises:
+        ParameterError: if there is one.
+    """
+    context = click.get_current_context()
+    for name, kinds in _ONLY_OF.items():
+        given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if given and kind not in kinds:
+            option = f"--{name.replace('_', '-')}"
+            raise ParameterError(
+                f"{option} is of {' and '.join(kinds)} and has no effect on {kind}; leave it out"
+            )
 
 
 def _check_processes(kind: str) -> None:

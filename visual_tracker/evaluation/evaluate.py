@@ -11,7 +11,7 @@ from visual_tracker.evaluation import longterm_cases, occlusions, perturbations,
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import detect_format, matching, read_dataset
 from visual_tracker.evaluation.moved_starts import move_starts
-from visual_tracker.evaluation.runner import JobResult, RunOptions, plan, run_jobs
+from visual_tracker.evaluation.runner import JobResult, RunOptions, check_backend, plan, run_jobs
 from visual_tracker.evaluation.scores import Scores
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Store
@@ -39,7 +39,7 @@ class Settings:
         jobs: sequences run in parallel, >= 1.
         backend: joblib's; None for its own choice.
         options: how sequences are run.
-        eao_range: see `scores.mean_scores`.
+        eao_range: see `scores.mean_scores`; of supervised runs only.
         splice: cut a stretch of another sequence into each.
         virtual_camera: look at each sequence through a wandering camera.
         occlude: cover each target for a while.
@@ -99,6 +99,18 @@ class Settings:
             raise ParameterError(f"--realtime is {fps:g}; it must be greater than zero")
         if fps is not None and self.jobs > 1:
             raise ParameterError("--realtime needs --jobs 1: parallel runs slow each other down")
+        self._check_eao_range()
+
+    def _check_eao_range(self) -> None:
+        if self.eao_range is None:
+            return
+        low, high = self.eao_range
+        if not self.options.supervised:
+            raise ParameterError("--eao-range is of supervised runs; add --supervised")
+        if not 1 <= low <= high:
+            raise ParameterError(
+                f"--eao-range is {low} {high}; write the shorter length first, 1 or more"
+            )
 
 
 def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
@@ -114,9 +126,11 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
     Raises:
         SourceError: if the dataset cannot be read.
         MissingExtraError: if joblib, or a library of the report, is needed and not installed.
+        ParameterError: if joblib cannot use the backend.
     """
     if settings.report:
         report.check_libraries()
+    check_backend(settings.jobs, settings.backend)
     sequences = load_sequences(settings)
     if settings.start_noise:
         sequences = move_starts(sequences, settings.start_noise, settings.seed)

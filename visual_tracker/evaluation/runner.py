@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from visual_tracker.evaluation.pacing import EveryFrame, RealTime
 from visual_tracker.evaluation.passes import Run, single_pass, supervised_pass
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Fingerprint, Store
+from visual_tracker.parameters import ParameterError
 from visual_tracker.threads import limit_threads
 
 #: every sequence starts with these random numbers, whichever process runs it
@@ -133,6 +134,23 @@ def run_jobs(
     return results
 
 
+def check_backend(workers: int, backend: str | None) -> None:
+    """Find out, before anything is run, whether joblib can run jobs so.
+
+    Raises:
+        MissingExtraError: if joblib is needed and not installed.
+        ParameterError: if it has no such backend, or the backend cannot be used here.
+    """
+    if workers == 1 and backend is None:
+        return
+    joblib = require("joblib")
+    try:
+        with _joblib_context(joblib, backend):
+            _parallel(joblib, workers)
+    except (ImportError, ValueError) as error:
+        raise ParameterError(f"--backend {backend} cannot be used: {error}") from None
+
+
 def run_job(job: Job) -> JobResult:
     """Run one job and store the outcome; whatever the tracker raises becomes the result's error."""
     label, name = job.candidate.label, job.sequence.name
@@ -150,10 +168,19 @@ def _results(jobs: list[Job], workers: int, backend: str | None) -> Iterator[Job
         yield from map(run_job, jobs)
         return
     joblib = require("joblib")
-    context: Any = joblib.parallel_config(backend=backend) if backend else nullcontext()
-    with context:
-        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-        yield from parallel(joblib.delayed(run_job)(job) for job in jobs)
+    with _joblib_context(joblib, backend):
+        yield from _parallel(joblib, workers)(joblib.delayed(run_job)(job) for job in jobs)
+
+
+def _joblib_context(joblib: Any, backend: str | None) -> AbstractContextManager[Any]:
+    context: AbstractContextManager[Any] = (
+        joblib.parallel_config(backend=backend) if backend else nullcontext()
+    )
+    return context
+
+
+def _parallel(joblib: Any, workers: int) -> Any:
+    return joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
 
 
 def _run(job: Job) -> Run:

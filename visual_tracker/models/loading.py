@@ -33,7 +33,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """
     if path.resolve().parent == FOLDER.resolve():
         check_packaged(path)
-    put_weights(network, _read(path), path)
+    put_weights(network, read_weights(path), path)
 
 
 def put_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -64,6 +64,32 @@ def put_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
     network.load_state_dict({name: value.float() for name, value in given.items()}, strict=False)
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a state dict that torch saved, by name.
+
+    Args:
+        path: ``.safetensors``, else torch's.
+
+    Raises:
+        WeightsError: if the file is missing, damaged or not plain tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is no file; set 'weights' to a weights file")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch's reader raises whatever rubbish leads it to
+        raise WeightsError(
+            f"{path} cannot be read as weights; give a .safetensors file or a state dict saved by "
+            "torch (one with other Python objects in it is refused)"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(f"{path} is no state dict: it must map names to tensors")
+    # Files of DataParallel models carry a prefix.
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
 def write_weights(state: Mapping[str, Tensor], path: Path) -> None:
     """Write a network's tensors as :func:`load_weights` reads them, in half precision.
 
@@ -84,21 +110,3 @@ def write_weights(state: Mapping[str, Tensor], path: Path) -> None:
 
 def _fits_half(name: str, value: Tensor) -> bool:
     return value.is_floating_point() and not name.endswith(_STATISTICS)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise WeightsError(f"{path} is no file; set 'weights' to a weights file")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch's reader raises whatever rubbish leads it to
-        raise WeightsError(
-            f"{path} cannot be read as weights; give a .safetensors file or a state dict saved by "
-            "torch (one with other Python objects in it is refused)"
-        ) from None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"{path} is no state dict: it must map names to tensors")
-    # Files of DataParallel models carry a prefix.
-    return {name.removeprefix("module."): value for name, value in state.items()}

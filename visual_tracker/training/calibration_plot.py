@@ -5,9 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from visual_tracker.evaluation.extras import require
+from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers.confidence import Calibration
 from visual_tracker.training.reliability import reliability_of
 from visual_tracker.training.witnesses import Witness
+
+
+def check(path: Path) -> None:
+    """Find out, before anything is run, whether a picture could be drawn into a file.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+        ParameterError: if there is no folder for the file.
+    """
+    require("matplotlib.figure")
+    if not path.parent.is_dir():
+        raise ParameterError(f"there is no folder {path.parent} for --plot; make it first")
 
 
 def draw(witnesses: list[Witness], fitted: Calibration, path: Path) -> None:

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from visual_tracker.annotations import Collection, DataError, Still, Track
 from visual_tracker.images import Image
 from visual_tracker.sources import IMAGE_SUFFIXES
+from visual_tracker.training.images import ImageStore
 
 log = logging.getLogger(__name__)
 
@@ -177,6 +178,28 @@ def leave_out(collection: Collection, exclusions: Exclusions) -> None:
     collection.tracks[:], collection.stills[:] = tracks, stills
     if count:
         collection.skipped[REASON] += count
+
+
+def drop_unusable_frames(collection: Collection, images: ImageStore) -> None:
+    """Remove frames that cannot be read or show an excluded picture, and videos left without any.
+
+    Every picture of the videos is decoded once. Stills stay as they are.
+
+    Args:
+        collection: changed in place.
+        images: says which pictures can be used, and logs the others.
+
+    Raises:
+        DataError: if no video is left.
+    """
+    tracks = []
+    for track in collection.tracks:
+        frames = tuple(entry for entry in track.frames if images.get(entry[1].path) is not None)
+        if frames:
+            tracks.append(replace(track, frames=frames))
+    if not tracks:
+        raise DataError("no picture of a video is left; check --data and --exclude")
+    collection.tracks[:] = tracks
 
 
 def _is_excluded(track: Track, exclusions: Exclusions) -> bool:

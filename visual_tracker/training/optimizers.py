@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
-from torch.optim import AdamW, Muon
+from torch.optim import AdamW
+from torch.optim import Optimizer as TorchOptimizer
+
+from visual_tracker.parameters import ParameterError
 
 
 class Optimizer:
@@ -22,6 +26,9 @@ class Optimizer:
         groups: parameters that share a rate.
         weight_decay: decoupled, of both.
         muon: rate of Muon as a multiple of a group's rate; 0 leaves everything to AdamW.
+
+    Raises:
+        ParameterError: if Muon is asked for and this torch has none.
     """
 
     def __init__(
@@ -34,12 +41,12 @@ class Optimizer:
         self._adamw = AdamW([{"params": group} for group in rest], weight_decay=weight_decay)
         # Muon takes two dimensions only, so it is given views, which share values and gradients
         self._views = [[(p, nn.Parameter(p.data.flatten(1))) for p in group] for group in matrices]
-        self._muon: Muon | None = None
+        self._muon: TorchOptimizer | None = None
         if taken:
             settings: list[dict[str, Any]] = [
                 {"params": [view for _, view in group]} for group in self._views
             ]
-            self._muon = Muon(settings, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            self._muon = _muon(settings, weight_decay)
 
     @property
     def rates(self) -> list[float]:
@@ -87,6 +94,18 @@ class Optimizer:
         self._adamw.load_state_dict(state["adamw"])
         if self._muon is not None:
             self._muon.load_state_dict(state["muon"])
+
+
+def _muon(settings: list[dict[str, Any]], weight_decay: float) -> TorchOptimizer:
+    # the rest of training needs no torch as new as this
+    try:
+        from torch.optim import Muon
+    except ImportError:
+        raise ParameterError(
+            f"muon needs torch 2.9 or newer, this is {torch.__version__}; install a newer one or "
+            "set muon=0"
+        ) from None
+    return Muon(settings, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
 
 
 def _is_matrix(parameter: nn.Parameter) -> bool:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visual_tracker.annotations import View
+from visual_tracker.annotations import DataError, View
 from visual_tracker.boxes import Box
 from visual_tracker.crops import AffineFrame, CropFrame, context_side
 from visual_tracker.images import Image
@@ -39,7 +39,7 @@ _TRIES = 50
 _OUTLINE_FITS = 0.85
 
 
-class SampleError(RuntimeError):
+class SampleError(DataError):
     """No readable pair was found in many draws."""
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from visual_tracker.annotations import Collection, DataError
@@ -18,6 +17,7 @@ from visual_tracker.models.efficientnet_lite import (
     normalised,
 )
 from visual_tracker.models.lite_siamrpn import HEADS
+from visual_tracker.models.loading import read_weights
 from visual_tracker.models.networks import create_network
 from visual_tracker.training.data import read_collection
 from visual_tracker.training.device import DeviceImages, DeviceMaker, DeviceMemoryError
@@ -93,16 +93,18 @@ def prepare(
         sampling: where samples are made, one of SAMPLING.
 
     Raises:
-        DataError, PretrainedError, CheckpointError, ParameterError: what they say.
+        DataError, PretrainedError, CheckpointError, ParameterError, WeightsError: what they say.
     """
-    check_batch(recipe, machine.processes)  # before all images are read
+    # what can be wrong without data comes before all images are read
+    check_batch(recipe, machine.processes)
+    given = read_weights(initial) if initial is not None else {}
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
     task = TASKS[kind](network, recipe)
     sampler, held_out = make_sampler(collection, recipe)
     maker_of = _makers(collection, task, machine, image_budget, exclusions, sampling)
     maker = maker_of(sampler)
-    _initialize(network, initial, recipe.fresh_heads, maker)
+    _initialize(network, initial, given, recipe.fresh_heads, maker)
     validation = None
     if held_out:
         validation = maker_of(PairSampler(held_out, [], recipe))
@@ -151,11 +153,15 @@ def _report(images: ImageStore) -> None:
 
 
 def _initialize(
-    network: nn.Module, initial: Path | None, fresh_heads: bool, maker: BatchMaker
+    network: nn.Module,
+    initial: Path | None,
+    given: Mapping[str, Tensor],
+    fresh_heads: bool,
+    maker: BatchMaker,
 ) -> None:
+    """Let a network begin with the tensors of `initial`, or with ImageNet's if that is None."""
     trunk = getattr(network, "trunk", None)
     if initial is not None:
-        given = load_file(initial)
         taken = _take(network, given, fresh_heads, initial)
         held = trunk_in(given)
         if held and isinstance(trunk, EfficientNetLite0):

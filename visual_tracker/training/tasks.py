@@ -125,7 +125,16 @@ class SiamRpnTask(Task):
 
 
 class SiamFcTask(Task):
-    """Cells by radius; the quality is 1 where the highest cell lies within the radius."""
+    """Cells by radius; the quality is 1 where the highest cell lies within the radius.
+
+    Raises:
+        ParameterError: if the recipe has a teacher, from which this network cannot learn.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
+        if recipe.teacher:
+            raise ParameterError("siamfc cannot learn from a teacher; set teacher= to nothing")
 
     def targets(self) -> Targets:
         """Cells by distance."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from visual_tracker.annotations import Collection, DataError, Track
 from visual_tracker.models.efficientnet_lite import load_imagenet_state
+from visual_tracker.models.loading import read_weights
 from visual_tracker.models.mdnet import LiteFeatures, MdNet, RegionFeatures
 from visual_tracker.models.mdnet_release import load_mdnet
 from visual_tracker.models.networks import create_network
@@ -108,7 +108,7 @@ def _initialize(network: MdNet, initial: Path | None) -> None:
     elif initial is None:
         features.trunk.load_imagenet(load_imagenet_state())
     else:
-        held = trunk_in(load_file(initial))
+        held = trunk_in(read_weights(initial))
         if not held:
             raise DataError(f"{initial} holds no trunk of EfficientNet-Lite0")
         load_wide(features.trunk, held, initial)
