@@ -54,7 +54,10 @@ SEEDS_MARKER = "seeds"
 )
 @click.option("--fresh", is_flag=True, help="Run finished sequences again.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Sequences run in parallel.")
-@click.option("--backend", help="joblib's backend: loky, dask, ray.  [default: joblib's choice]")
+@click.option(
+    "--backend",
+    help="joblib's backend, of those it knows: loky, threading, ..  [default: joblib's choice]",
+)
 @click.option(
     "--threads", type=int, default=1, show_default=True, help="Threads a tracker may use."
 )

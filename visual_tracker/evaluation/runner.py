@@ -120,7 +120,7 @@ def run_jobs(
     Args:
         jobs: those still to run.
         workers: processes; 1 runs in this one, without joblib.
-        backend: joblib's ("loky", "dask", "ray", ..); None for joblib's own choice.
+        backend: joblib's ("loky", "dask", ..); None for joblib's own choice.
         finished: called here after each job.
 
     Raises:
