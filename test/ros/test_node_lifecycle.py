@@ -279,6 +279,12 @@ def test_diagnostics_go_from_error_over_ok_to_warn(start_node: StartNode, peer: 
     assert values["target mine"].startswith("lost for")
 
 
+def test_diagnostics_come_without_a_simulations_clock(start_node: StartNode, peer: Peer) -> None:
+    start_node(tracker="kcf", use_sim_time=True, image_timeout=0.5)
+    _, values = peer.wait_for_report(lambda status: status.level == DiagnosticStatus.ERROR)
+    assert values["lifecycle_state"] == "active"
+
+
 def test_qos_that_does_not_fit_is_named(start_node: StartNode, peer: Peer) -> None:
     node = start_node(tracker="kcf", image_reliability="reliable")
     peer._publisher(type(_message(0)), "best_effort")

@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -111,7 +112,9 @@ class TrackerNode(LifecycleNode):
             (Trigger, "~/clear_targets", self._on_clear_targets),
         ):
             self.create_service(service, name, callback, callback_group=waiting)
-        self._report_timer = self.create_timer(1.0, self._report)
+        # by a clock that always runs: with use_sim_time the node's own waits for /clock
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._report_timer = self.create_timer(1.0, self._report, clock=steady)
 
     # -- lifecycle --------------------------------------------------------------------------------
 
