@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.lifecycle import LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage
 
 from test.ros.harness import NODE, NodeProcess, Peer, only_box
@@ -153,6 +154,44 @@ def test_service_that_fails_of_a_bug_answers_with_it(
         response = peer.clear()
     assert not response.success
     assert "failed: ZeroDivisionError('of the test')" in response.message
+
+
+def test_node_that_cannot_subscribe_stays_inactive_and_says_why(peer: Peer) -> None:
+    node = _kcf_node("-r", "image:=/tracker_node/detections")
+    with peer.spinning(node):
+        node.trigger_configure()
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+        assert peer.lifecycle_state() == "inactive"
+        status, values = peer.next_report()
+        assert status.level == DiagnosticStatus.ERROR
+        assert "cannot subscribe to /tracker_node/detections" in status.message
+        assert values["lifecycle_state"] == "inactive"
+        # nothing is left behind that would not be there after a deactivation
+        assert peer.transition(Transition.TRANSITION_CLEANUP)
+        assert peer.next_report()[0].message == "unconfigured"
+
+
+def test_transition_that_raises_leaves_a_node_that_can_be_configured(
+    monkeypatch: pytest.MonkeyPatch, peer: Peer
+) -> None:
+    def broken(_publisher: LifecyclePublisher, _state: LifecycleState) -> None:
+        raise ZeroDivisionError("of the test")
+
+    node = _kcf_node()
+    with peer.spinning(node):
+        node.trigger_configure()
+        node.trigger_activate()
+        with monkeypatch.context() as patch:
+            patch.setattr(LifecyclePublisher, "on_deactivate", broken)
+            assert not peer.transition(Transition.TRANSITION_DEACTIVATE)
+        assert peer.lifecycle_state() == "unconfigured"
+        status, values = peer.next_report()
+        assert "transition of the lifecycle failed" in status.message
+        assert (values["lifecycle_state"], values["device"]) == ("unconfigured", "none")
+        assert peer.transition(Transition.TRANSITION_CONFIGURE)
+        assert peer.transition(Transition.TRANSITION_ACTIVATE)
+        peer.connect()
+        assert "failed" not in peer.next_report()[0].message
 
 
 def test_every_dataclass_parameter_is_declared_with_type_range_and_description(
