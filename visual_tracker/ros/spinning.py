@@ -175,10 +175,15 @@ def spin_once(executor: Executor, seconds: float) -> None:
     """Do the next thing that comes within so many seconds.
 
     Raises:
-        KeyboardInterrupt: at a Ctrl-C.
+        KeyboardInterrupt: at a Ctrl-C or a SIGTERM.
     """
     try:
         executor.spin_once(timeout_sec=seconds)
     except ExternalShutdownException:
-        # rclpy took the Ctrl-C that the caller should end by
+        # rclpy took the signal that the caller should end by
+        raise KeyboardInterrupt from None
+    except RCLError:
+        # or took it a moment before the wait, for which ROS is invalid then
+        if rclpy.ok():
+            raise
         raise KeyboardInterrupt from None
