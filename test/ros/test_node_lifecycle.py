@@ -247,6 +247,27 @@ def test_parameters_at_run_time(start_node: StartNode, peer: Peer) -> None:
     assert node.alive
 
 
+def test_parameter_that_a_tracker_does_not_take_is_logged(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], peer: Peer
+) -> None:
+    def broken(_tracker: object, _changes: object) -> None:
+        raise ZeroDivisionError("of the test")
+
+    log = ""
+
+    def logged() -> bool:
+        nonlocal log
+        log += capfd.readouterr().err
+        return "did not take the parameters: ZeroDivisionError('of the test')" in log
+
+    monkeypatch.setattr(tracker_class("kcf"), "set_parameters", broken)
+    node = _kcf_node()
+    with peer.spinning(node):
+        node.trigger_configure()
+        assert peer.set_parameter("kcf.min_visible", 0.5).successful
+        peer.wait_for(logged, "a line in the log")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [

@@ -133,12 +133,28 @@ class ParameterServer:
                 spec = self._spec(parameter.name)
                 if spec is not None:
                     spec.coerce(parameter.value)
+            self._check_groups(changed)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         for parameter in changed:
             if self._node.has_parameter(parameter.name):
                 self._problems.pop(parameter.name, None)
         return SetParametersResult(successful=True)
+
+    def _check_groups(self, changed: list[Parameter]) -> None:
+        """Have each group that changes checked as a whole: two values may exclude each other."""
+        changes = {parameter.name: parameter.value for parameter in changed}
+        if not all(self._node.has_parameter(name) for name in changes):
+            # at its declaration, when the rest of the group is not there yet
+            return
+        for group in self._groups:
+            names = {spec.name: group.prefix + spec.name for spec in _specs(group)}
+            if changes.keys() & names.values():
+                values = {
+                    name: changes.get(full, self._node.get_parameter(full).value)
+                    for name, full in names.items()
+                }
+                group.parameters.from_mapping(values)
 
     def _spec(self, name: str) -> ParameterSpec | None:
         for group in self._groups:

@@ -424,7 +424,14 @@ class TrackerNode(LifecycleNode):
         self._settings = self._server.values(NodeParameters)
         changes = self._server.changes_in(changed, prefix=f"{self._settings.tracker}.")
         if self._session is not None and changes:
-            self._session.set_tracker_parameters(changes)
+            applied = self._session.set_tracker_parameters(changes)
+            applied.add_done_callback(self._on_parameters_applied)
+
+    def _on_parameters_applied(self, applied: WorkerFuture[None]) -> None:
+        """On the worker's thread: they were checked before, so a failure here is a bug."""
+        error = applied.exception()
+        if error is not None:
+            self.get_logger().error(f"the trackers did not take the parameters: {error!r}")
 
     # -- what goes wrong, and diagnostics ---------------------------------------------------------
 
