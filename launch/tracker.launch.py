@@ -66,8 +66,9 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             package="visual_tracker",
             executable="tracker_node",
             name="tracker_node",
-            # several cameras say where they are themselves: one process has one __ns
-            namespace="" if cameras else namespace,
+            # several cameras say where they are themselves: one process has one __ns, which would
+            # be that of all nodes in it; an empty one is one, too
+            namespace=None if cameras else namespace,
             arguments=places if cameras else [],
             parameters=[argument("params_file"), *([overrides] if overrides else [])],
             remappings=[("image", argument("image"))],

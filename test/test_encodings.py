@@ -7,6 +7,9 @@ cameras send; OpenCV computes with fixed-point numbers, hence the tolerance of t
 from __future__ import annotations
 
 import array
+import struct
+import zlib
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -354,3 +357,26 @@ def test_a_truncated_file_is_refused(suffix: str, share: float) -> None:
 def test_garbage_behind_a_good_start_is_refused(head: bytes) -> None:
     with pytest.raises(ImageError, match="cannot be decoded"):
         decode_compressed(head + bytes(range(256)) * 4)
+
+
+def _png_of(width: int, height: int) -> bytes:
+    """A PNG whose header claims that size, whatever its pixels."""
+    small = encoded(".png")
+    header = b"IHDR" + struct.pack(">II", width, height) + small[24:29]
+    return small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+
+
+def _jpeg_of(width: int, height: int) -> bytes:
+    """A JPEG whose header claims that size, whatever its pixels."""
+    data = bytearray(encoded(".jpg"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("claim", [_png_of, _jpeg_of])
+def test_a_header_that_claims_more_pixels_than_opencv_takes_is_refused(
+    claim: Callable[[int, int], bytes],
+) -> None:
+    with pytest.raises(ImageError, match=r"cannot be decoded: .*PIXELS"):
+        decode_compressed(claim(40000, 40000))

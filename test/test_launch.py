@@ -138,7 +138,7 @@ def test_several_cameras_are_nodes_of_one_process() -> None:
         image="image_raw", cameras="front rear", namespace="robot", debug_image="true"
     )
     assert node.arguments == ["robot/front", "robot/rear"]
-    assert node.namespace == ""  # it would be that of both
+    assert node.namespace is None  # any other would be that of both, "" (the root) as well
     assert node.remappings == [("image", "image_raw")]
     assert [viewer.namespace for viewer in viewers] == ["robot/front", "robot/rear"]
     (alone,) = tracker_nodes(image="/cam", namespace="robot")

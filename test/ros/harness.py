@@ -80,9 +80,9 @@ class NodeProcess:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
-    def interrupt(self) -> None:
-        """As by Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
+    def interrupt(self, by: signal.Signals = signal.SIGINT) -> None:
+        """As by Ctrl-C, or as by `kill`."""
+        self._process.send_signal(by)
 
     def stop(self) -> None:
         """Interrupt it; it must end by itself and without a traceback."""

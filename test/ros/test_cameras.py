@@ -7,7 +7,7 @@ from contextlib import closing
 
 import numpy as np
 
-from test.ros.harness import NodeProcess, Peer
+from test.ros.harness import NodeProcess, Peer, nanoseconds
 from test.ros.scene import Scene
 from visual_tracker.ros.conversions import box_from_message
 
@@ -20,12 +20,13 @@ def test_two_cameras_in_one_process_do_not_meet(start_node: Callable[..., NodePr
         front.connect()
         rear.connect()
         black = np.zeros_like(SCENE.image(0))
-        rear.detections.clear()
         assert front.init(SCENE.box(0), SCENE.image(0), target_id="mine").success
-        assert not rear.detections  # nor did the other camera's images come here
         (detection,) = front.send_bgr(SCENE.image(1)).detections
         assert box_from_message(detection.bbox).iou(SCENE.box(1)) > 0.5
+        # what came before it has come by then
         assert rear.send_bgr(black).detections == []
+        fronts = {nanoseconds(detections.header) for detections in front.detections}
+        assert not fronts & {nanoseconds(detections.header) for detections in rear.detections}
         assert process.alive
 
 
@@ -36,3 +37,14 @@ def test_a_namespace_that_is_none_is_refused_in_one_line(
     assert process.wait() == 2
     (line,) = [line for line in process.log.splitlines() if line.startswith("error:")]
     assert "namespace" in line
+
+
+def test_cameras_that_a_remapping_gives_one_name_are_refused_in_one_line(
+    start_node: Callable[..., NodeProcess],
+) -> None:
+    remapping = ["--ros-args", "-r", "__ns:=/robot", "--"]
+    process = start_node("tracker_node", "front", "rear", *remapping)
+    assert process.wait() == 2
+    (line,) = [line for line in process.log.splitlines() if line.startswith("error:")]
+    assert "2 nodes of this process would be /robot/tracker_node" in line
+    assert "__ns" in line

@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.lifecycle import LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage
 
 from test.ros.harness import NODE, NodeProcess, Peer, only_box
@@ -155,6 +156,44 @@ def test_service_that_fails_of_a_bug_answers_with_it(
     assert "failed: ZeroDivisionError('of the test')" in response.message
 
 
+def test_node_that_cannot_subscribe_stays_inactive_and_says_why(peer: Peer) -> None:
+    node = _kcf_node("-r", "image:=/tracker_node/detections")
+    with peer.spinning(node):
+        node.trigger_configure()
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+        assert peer.lifecycle_state() == "inactive"
+        status, values = peer.next_report()
+        assert status.level == DiagnosticStatus.ERROR
+        assert "cannot subscribe to /tracker_node/detections" in status.message
+        assert values["lifecycle_state"] == "inactive"
+        # nothing is left behind that would not be there after a deactivation
+        assert peer.transition(Transition.TRANSITION_CLEANUP)
+        assert peer.next_report()[0].message == "unconfigured"
+
+
+def test_transition_that_raises_leaves_a_node_that_can_be_configured(
+    monkeypatch: pytest.MonkeyPatch, peer: Peer
+) -> None:
+    def broken(_publisher: LifecyclePublisher, _state: LifecycleState) -> None:
+        raise ZeroDivisionError("of the test")
+
+    node = _kcf_node()
+    with peer.spinning(node):
+        node.trigger_configure()
+        node.trigger_activate()
+        with monkeypatch.context() as patch:
+            patch.setattr(LifecyclePublisher, "on_deactivate", broken)
+            assert not peer.transition(Transition.TRANSITION_DEACTIVATE)
+        assert peer.lifecycle_state() == "unconfigured"
+        status, values = peer.next_report()
+        assert "transition of the lifecycle failed" in status.message
+        assert (values["lifecycle_state"], values["device"]) == ("unconfigured", "none")
+        assert peer.transition(Transition.TRANSITION_CONFIGURE)
+        assert peer.transition(Transition.TRANSITION_ACTIVATE)
+        peer.connect()
+        assert "failed" not in peer.next_report()[0].message
+
+
 def test_every_dataclass_parameter_is_declared_with_type_range_and_description(
     start_node: StartNode, peer: Peer
 ) -> None:
@@ -233,6 +272,27 @@ def test_values_that_exclude_each_other_at_start_are_named_and_can_be_set_right(
     assert node.alive
 
 
+def test_parameter_that_a_tracker_does_not_take_is_logged(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], peer: Peer
+) -> None:
+    def broken(_tracker: object, _changes: object) -> None:
+        raise ZeroDivisionError("of the test")
+
+    log = ""
+
+    def logged() -> bool:
+        nonlocal log
+        log += capfd.readouterr().err
+        return "did not take the parameters: ZeroDivisionError('of the test')" in log
+
+    monkeypatch.setattr(tracker_class("kcf"), "set_parameters", broken)
+    node = _kcf_node()
+    with peer.spinning(node):
+        node.trigger_configure()
+        assert peer.set_parameter("kcf.min_visible", 0.5).successful
+        peer.wait_for(logged, "a line in the log")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
@@ -302,6 +362,12 @@ def test_diagnostics_go_from_error_over_ok_to_warn(start_node: StartNode, peer: 
     values = keep_sending(DiagnosticStatus.WARN, Scene(640, 480).image(0))
     assert values["message"] == "lost: mine"
     assert values["target mine"].startswith("lost for")
+
+
+def test_diagnostics_come_without_a_simulations_clock(start_node: StartNode, peer: Peer) -> None:
+    start_node(tracker="kcf", use_sim_time=True, image_timeout=0.5)
+    _, values = peer.wait_for_report(lambda status: status.level == DiagnosticStatus.ERROR)
+    assert values["lifecycle_state"] == "active"
 
 
 def test_qos_that_does_not_fit_is_named(start_node: StartNode, peer: Peer) -> None:

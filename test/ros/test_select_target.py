@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -63,3 +64,14 @@ def test_box_drawn_is_tracked_from_its_image(
     index, detections = camera.send_until_tracked(SCENE.image, sent)
     assert only_box(detections).iou(SCENE.box(index)) > 0.7
     assert len(person.shown) == 13
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_before_the_first_image_ends_it_well(
+    start_node: Callable[..., NodeProcess], peer: Peer, by: signal.Signals
+) -> None:
+    process = start_node("select_target")
+    peer.wait_for(lambda: "no image yet" in process.log, "the selector to be waiting")
+    process.interrupt(by)
+    assert process.wait() == 0
+    assert "Traceback" not in process.log

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import ExternalShutdownException
 
 from visual_tracker.ros import spinning
@@ -62,13 +63,15 @@ def test_there_is_no_waiting_where_there_is_no_use_in_it(executor: PlayedExecuto
     assert executor.turns == 2
 
 
+@pytest.mark.parametrize("error", [ExternalShutdownException(), RCLError("invalid context")])
 def test_an_interruption_that_ros_took_is_one(
-    executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch
+    executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def interrupted(timeout_sec: float) -> None:
-        raise ExternalShutdownException
+        raise error
 
     monkeypatch.setattr(executor, "spin_once", interrupted)
+    monkeypatch.setattr(spinning.rclpy, "ok", lambda: False)
     with pytest.raises(KeyboardInterrupt):
         spin_until(executor, lambda: None, "the end", 60.0)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
@@ -18,6 +19,7 @@ from visual_tracker.ros.client import InitClient
 from visual_tracker.ros.conversions import CompressedFrame, RawFrame
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import image_qos
+from visual_tracker.ros.spinning import spin_once
 from visual_tracker_msgs.srv import InitTarget
 
 TITLE = "Space: draw a box on this image   q: quit"
@@ -100,9 +102,23 @@ class SelectTarget(Node):
 
 
 def show_and_select(node: SelectTarget) -> None:
-    """Show images until the person quits; space freezes one to draw on."""
+    """Show images until the person quits; space freezes one to draw on.
+
+    Raises:
+        KeyboardInterrupt: at a Ctrl-C or a SIGTERM.
+    """
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        _show_and_select(node, executor)
+    finally:
+        executor.remove_node(node)
+        executor.shutdown()
+
+
+def _show_and_select(node: SelectTarget, executor: Executor) -> None:
     while rclpy.ok():
-        rclpy.spin_once(node, timeout_sec=0.03)
+        spin_once(executor, 0.03)
         newest = node.newest()
         if newest is None:
             node.get_logger().warning("no image yet", throttle_duration_sec=5.0)

@@ -36,6 +36,10 @@ _HOPELESS_TURNS = 10
 _HOPELESS_SECONDS = 10.0
 
 
+class SameNameError(ValueError):
+    """Two nodes of a process have one name, and so the same topics; the message says which."""
+
+
 class WaitError(RuntimeError):
     """What was waited for has not happened in time; the message says what."""
 
@@ -61,7 +65,8 @@ def run_all(
     """
     try:
         nodes = [make_node() for make_node in makers]
-    except (InvalidNamespaceException, ParameterError, SourceError) as error:
+        _refuse_same_names(nodes)
+    except (InvalidNamespaceException, ParameterError, SameNameError, SourceError) as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         rclpy.try_shutdown()
         raise SystemExit(2) from None
@@ -90,6 +95,16 @@ def run_all(
             node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
+
+
+def _refuse_same_names(nodes: Sequence[Node]) -> None:
+    names = [node.get_fully_qualified_name() for node in nodes]
+    for name in set(names):
+        if names.count(name) > 1:
+            raise SameNameError(
+                f"{names.count(name)} nodes of this process would be {name}: a remapping of __ns "
+                "holds for all of them; leave it out and give each node its whole namespace"
+            )
 
 
 def spin_on(executor: Executor, log: Callable[[str], object]) -> None:
@@ -160,10 +175,15 @@ def spin_once(executor: Executor, seconds: float) -> None:
     """Do the next thing that comes within so many seconds.
 
     Raises:
-        KeyboardInterrupt: at a Ctrl-C.
+        KeyboardInterrupt: at a Ctrl-C or a SIGTERM.
     """
     try:
         executor.spin_once(timeout_sec=seconds)
     except ExternalShutdownException:
-        # rclpy took the Ctrl-C that the caller should end by
+        # rclpy took the signal that the caller should end by
+        raise KeyboardInterrupt from None
+    except RCLError:
+        # or took it a moment before the wait, for which ROS is invalid then
+        if rclpy.ok():
+            raise
         raise KeyboardInterrupt from None

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future as WorkerFuture
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import rclpy
@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -55,6 +56,23 @@ from visual_tracker_msgs.msg import TargetStateArray
 from visual_tracker_msgs.srv import InitTarget, RemoveTarget
 
 _STATISTICS_ZERO = Statistics()
+
+#: a transition of the node's lifecycle
+_Transition = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _logged(transition: _Transition) -> _Transition:
+    """Log what a transition raises: rclpy only takes it for an error, and drops it."""
+
+    @wraps(transition)
+    def logged(node: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f"internal error: {traceback.format_exc()}")
+            raise
+
+    return logged
 
 
 class TrackerNode(LifecycleNode):
@@ -111,7 +129,9 @@ class TrackerNode(LifecycleNode):
             (Trigger, "~/clear_targets", self._on_clear_targets),
         ):
             self.create_service(service, name, callback, callback_group=waiting)
-        self._report_timer = self.create_timer(1.0, self._report)
+        # by a clock that always runs: with use_sim_time the node's own waits for /clock
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._report_timer = self.create_timer(1.0, self._report, clock=steady)
 
     # -- lifecycle --------------------------------------------------------------------------------
 
@@ -137,6 +157,7 @@ class TrackerNode(LifecycleNode):
             response.success = False
             return response
 
+    @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the tracker's model."""
         self._settings = self._server.values(NodeParameters)
@@ -160,30 +181,54 @@ class TrackerNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take images and publish."""
+        self._problem = ""
         result = super().on_activate(state)
         self._last_image = time.monotonic()
+        # before the first image can come
         self._lifecycle_state = "active"
-        self._subscribe()
+        try:
+            self._subscribe()
+        except Exception as error:  # such as a topic that this node knows by another type
+            self._lifecycle_state = "inactive"
+            super().on_deactivate(state)
+            self._problem = f"cannot subscribe to {self._image_topic}: {error}"
+            hint = self._explain_silence()
+            self.get_logger().error(f"not activated: {self._problem} ({hint})")
+            return TransitionCallbackReturn.FAILURE
         return result
 
+    @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more images; the targets are kept."""
         self._lifecycle_state = "inactive"
         self._unsubscribe()
         return super().on_deactivate(state)
 
+    @_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model; the targets are gone."""
         self._lifecycle_state = "unconfigured"
         self._free()
         return super().on_cleanup(state)
 
+    @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything."""
         self._lifecycle_state = "finalized"
         self._unsubscribe()
         self._free()
         return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition that raised: free everything, so that the node can be configured."""
+        self._lifecycle_state = "unconfigured"
+        self._unsubscribe()
+        self._free()
+        self._problem = "a transition of the lifecycle failed; the log says of what"
+        self.get_logger().error(
+            "unconfigured after that error, targets are gone; configure it again"
+        )
+        return super().on_error(state)
 
     def destroy_node(self) -> None:
         """Stop the threads before what they take from and publish on goes."""
@@ -216,9 +261,11 @@ class TrackerNode(LifecycleNode):
         return tracker
 
     def _free(self) -> None:
-        if self._session is not None:
-            self._session.close()
-        self._session = None
+        # forgotten first: what cannot be closed must not stand in the way again
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+        self._problem = ""
         self._device = "none"
         self._targets = ()
         self._last_statistics = _STATISTICS_ZERO
@@ -251,9 +298,9 @@ class TrackerNode(LifecycleNode):
         )
 
     def _unsubscribe(self) -> None:
-        if self._subscription is not None:
-            self._subscription.close()
-        self._subscription = None
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            subscription.close()
 
     def _on_matched(self) -> None:
         """Report at once: who holds a camera back until this node can hear it waits for this."""
@@ -377,7 +424,14 @@ class TrackerNode(LifecycleNode):
         self._settings = self._server.values(NodeParameters)
         changes = self._server.changes_in(changed, prefix=f"{self._settings.tracker}.")
         if self._session is not None and changes:
-            self._session.set_tracker_parameters(changes)
+            applied = self._session.set_tracker_parameters(changes)
+            applied.add_done_callback(self._on_parameters_applied)
+
+    def _on_parameters_applied(self, applied: WorkerFuture[None]) -> None:
+        """On the worker's thread: they were checked before, so a failure here is a bug."""
+        error = applied.exception()
+        if error is not None:
+            self.get_logger().error(f"the trackers did not take the parameters: {error!r}")
 
     # -- what goes wrong, and diagnostics ---------------------------------------------------------
 
