@@ -451,5 +451,5 @@ class AdnetFastTracker(AdnetTracker):
     """ADNet with smaller budgets."""
 
     name = "adnet_fast"
-    summary = "ADNet with smaller budgets: more than four times as fast (CPU, CUDA)"
+    summary = "ADNet with smaller budgets: three to seven times as fast (CPU, CUDA)"
     parameters_class = AdnetFastParameters
