@@ -75,6 +75,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:
         create_tracker("")
 
 
+@pytest.mark.parametrize("name", [None, 3, ["csrt"]], ids=repr)
+def test_a_name_that_is_no_text_is_refused_with_all(name: Any) -> None:
+    with pytest.raises(ParameterError, match=r"there is no tracker .*; known: .*csrt, .*kcf"):
+        create_tracker(name)
+
+
 def test_two_trackers_cannot_have_one_name() -> None:
     with pytest.raises(ValueError, match="two trackers are named 'csrt'"):
         type("Other", (FakeTracker,), {"name": "csrt"})
@@ -162,6 +168,14 @@ def test_a_box_outside_or_too_small_is_refused_and_the_old_target_kept(box: Box)
         tracker.init(picture(1), box)
     assert tracker.started == 0
     assert tracker.track(picture(2)).box == Box(11, 10, 20, 20)
+
+
+@pytest.mark.parametrize("box", [(1, 2, 30, 40), [1, 2, 30, 40], None], ids=repr)
+def test_a_box_that_is_none_is_refused_with_how_to_make_one(box: Any) -> None:
+    tracker = Fleet().new_tracker()
+    why = f"must be a Box, not {type(box).__name__}; make one with Box.from_xywh"
+    with pytest.raises(BoxError, match=why):
+        tracker.init(picture(0), box)
 
 
 @pytest.mark.parametrize("image", [None, np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 3))])

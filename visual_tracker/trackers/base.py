@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from visual_tracker.boxes import Box
+from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError, as_bgr, size_of
 from visual_tracker.parameters import Parameters, Value
 
@@ -108,9 +108,15 @@ class Tracker(ABC):
 
         Raises:
             ImageError: if the image cannot be used.
-            BoxError: if the box lies outside the image or is smaller than MIN_BOX_SIDE in it.
+            BoxError: if the box is no Box, lies outside the image or is smaller than MIN_BOX_SIDE
+                in it.
         """
         image = as_bgr(image)
+        if not isinstance(box, Box):
+            raise BoxError(
+                f"the first box must be a Box, not {type(box).__name__}; "
+                "make one with Box.from_xywh(x, y, width, height)"
+            )
         box = box.clipped(*size_of(image), min_side=MIN_BOX_SIDE)
         self._init(image, box)
         self._last = Track(box, None, TrackState.TRACKING)
