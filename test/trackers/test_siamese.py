@@ -147,6 +147,19 @@ def test_a_gpu_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         torch_runtime.resolve_device("cuda:2")
 
 
+@pytest.mark.parametrize(
+    "device",
+    ["meta", "mps", "xpu", "cpu:7", "cuda:", "cuda:01", "cuda:-1", "cuda:9999", "", None, 0],
+    ids=repr,
+)
+def test_only_the_documented_devices_are_taken(
+    device: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cuda_devices(2, monkeypatch)
+    with pytest.raises(TrackerUnavailableError, match=r"no device .*; use auto, cpu, cuda or cuda"):
+        torch_runtime.resolve_device(device)
+
+
 def test_without_torch_a_gpu_is_passed_over_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_runtime, "has_cuda_driver", lambda: True)
     monkeypatch.setitem(sys.modules, "torch", None)  # as where it is not installed
