@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test.fakes import FakeTracker, Fleet, picture, textured_square
+from test.fakes import FakeTracker, Fleet, forbid, picture, textured_square
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError
 from visual_tracker.parameters import ParameterError
@@ -143,6 +143,17 @@ def test_nano_without_its_files_says_which_parameter_is_missing(tmp_path: Path) 
         create_tracker("nano", backbone=str(tmp_path / "there.onnx"))
     with pytest.raises(TrackerUnavailableError, match=r"'backbone' names \S+gone\.onnx.*no file"):
         create_tracker("nano", backbone=str(tmp_path / "gone.onnx"))
+
+
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_nanos_files_that_one_may_not_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (tmp_path / "there.onnx").touch()
+    forbid(monkeypatch, tmp_path / "there.onnx", call)
+    why = r"'backbone' names \S+there\.onnx, which cannot be read: Permission denied"
+    with pytest.raises(TrackerUnavailableError, match=why):
+        create_tracker("nano", backbone=str(tmp_path / "there.onnx"))
 
 
 # -- what all trackers share --------------------------------------------------------------------

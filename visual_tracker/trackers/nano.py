@@ -8,13 +8,13 @@ Confidence is NanoTrack's classification score of the box chosen. It is LOST bel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
+from visual_tracker.trackers.files import file_problem
 from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker
 
 
@@ -47,7 +47,7 @@ class NanoTracker(OpenCvTracker):
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
-        """Say if OpenCV is too old or a file is not given or not there."""
+        """Say if OpenCV is too old or a file is not given or cannot be read."""
         reason = super().unavailable_reason(parameters)
         if reason:
             return reason
@@ -55,8 +55,8 @@ class NanoTracker(OpenCvTracker):
             path = getattr(parameters, option, "")
             if not path:
                 return f"set its parameter '{option}' to the path of the ONNX file"
-            if not Path(path).is_file():
-                return f"its parameter '{option}' names {path}, which is no file"
+            if problem := file_problem(option, path):
+                return problem
         return None
 
     def _create(self) -> Any:

@@ -13,6 +13,7 @@ from visual_tracker.models.shared_matchers import MatcherSpec
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
+from visual_tracker.trackers.files import file_problem
 
 _REQUIRED = ("torch", "safetensors")
 
@@ -102,9 +103,8 @@ def weights_problem(kind: str, network: str, weights: str) -> str | None:
         weights: the tracker's parameter: a path, or "" for those in the package.
     """
     if weights:
-        if not Path(weights).is_file():
-            return f"its parameter 'weights' names {weights}, which is no file"
-    elif packaged_weights(kind, network) is None:
+        return file_problem("weights", weights)
+    if packaged_weights(kind, network) is None:
         return (
             f"no weights of the network '{network}' come with the package; "
             "set its parameter 'weights' to a file"
