@@ -339,6 +339,18 @@ def test_nano_with_files_that_are_no_networks_says_so(tmp_path: Path) -> None:
         create_tracker("nano", **{option: str(path) for option, path in files.items()})
 
 
+@needs_nano_files
+@pytest.mark.parametrize(
+    ("backbone", "neckhead"),
+    [("neckhead", "backbone"), ("backbone", "backbone"), ("neckhead", "neckhead")],
+)
+def test_nano_with_its_files_mixed_up_says_so(backbone: str, neckhead: str) -> None:
+    files = {"backbone": str(NANO_FILES[backbone]), "neckhead": str(NANO_FILES[neckhead])}
+    with pytest.raises(TrackerUnavailableError, match=r"cannot read .* as NanoTrack's") as error:
+        create_tracker("nano", **files)
+    assert "\n" not in str(error.value)
+
+
 # -- OpenCV's trackers at work ------------------------------------------------------------------
 
 

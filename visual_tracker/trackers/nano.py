@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import cv2
+import numpy as np
 
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
 from visual_tracker.trackers.files import file_problem
 from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker
+
+#: what the networks are tried on
+_BLACK = np.zeros((128, 128, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,15 @@ class NanoTracker(OpenCvTracker):
         settings.backbone = self.parameters.backbone
         settings.neckhead = self.parameters.neckhead
         try:
-            return cv2.TrackerNano.create(settings)
+            network = cv2.TrackerNano.create(settings)
+            # other networks, or these two mixed up, load as well and fail at the first start
+            network.init(_BLACK, (32, 32, 64, 64))
         except cv2.error as error:
             raise TrackerUnavailableError(
                 f"OpenCV cannot read {settings.backbone} and {settings.neckhead} "
-                f"as NanoTrack's networks: {error}"
+                f"as NanoTrack's networks: {' '.join(str(error).split())}"
             ) from error
+        return network
 
     def _confidence(self) -> float | None:
         return min(1.0, max(0.0, float(self._tracker.getTrackingScore())))
