@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from visual_tracker.boxes import Box
 from visual_tracker.frames import Frame
@@ -32,6 +36,21 @@ def picture(number: int, width: int = 64, height: int = 48) -> Image:
 
 def number_of(image: Image) -> int:
     return int(image[0, 0, 0]) + 256 * int(image[0, 0, 1])
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, path: Path, *calls: str) -> None:
+    """Let these methods of a path fail as where one may not read it; root, too, then."""
+    for name in calls:
+        monkeypatch.setattr(Path, name, _refusing(path, getattr(Path, name)))
+
+
+def _refusing(path: Path, call: Callable) -> Callable:
+    def refuse(asked: Path, *args: object, **options: object) -> object:
+        if asked == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(asked))
+        return call(asked, *args, **options)
+
+    return refuse
 
 
 class Gate:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -133,6 +135,56 @@ def test_a_number_that_is_not_finite_is_refused_by_name(position: int, value: fl
     name = ("x", "y", "width", "height")[position]
     with pytest.raises(BoxError, match=rf"box {name} is -?(nan|inf); it must be a finite number"):
         Box(*numbers)
+
+
+@pytest.mark.parametrize("value", ["a", None, [1, 2], 1j], ids=repr)
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (Box, "x"),
+        (Box.from_xywh, "x"),
+        (Box.from_xywh_one_based, "x"),
+        (Box.from_xyxy, "left"),
+        (Box.from_center, "center_x"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(make: Any, name: str, value: Any) -> None:
+    why = re.escape(f"box {name} is {value!r}; it must be a finite number of pixels")
+    with pytest.raises(BoxError, match=why):
+        make(value, 2, 30, 40)
+
+
+@pytest.mark.parametrize(
+    "make", [Box, Box.from_xywh, Box.from_xywh_one_based, Box.from_xyxy, Box.from_center]
+)
+def test_an_integer_beyond_all_floats_is_refused_by_name(make: Any) -> None:
+    # of more digits than Python prints
+    with pytest.raises(BoxError, match=r"box (height|bottom) is beyond all floats"):
+        make(1, 2, 30, 10**5000)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "why"),
+    [
+        ((0, 0, 1e-200, 1e-200), "too small: its area is rounded to zero"),
+        ((0, 0, 1e200, 1e200), "too large: its area"),
+        # two such areas have no sum
+        ((0, 0, 1e154, 1e154), "too large: its area"),
+        ((0, 0, 10**200, 10**200), "too large: its area"),
+        ((10**308, 0, 10**308, 1), "too large: its area or an edge"),
+        ((1e308, 0, 1e308, 1), "too large: its area or an edge"),
+        ((0, 1.7e308, 1e-3, 1e308), "too large: its area or an edge"),
+    ],
+)
+def test_a_box_too_small_or_large_for_an_overlap_is_refused(numbers: tuple, why: str) -> None:
+    with pytest.raises(BoxError, match=why):
+        Box(*numbers)
+
+
+@pytest.mark.parametrize("side", [1e-150, 1e-9, 1e9, 1e153])
+def test_a_very_small_or_large_box_overlaps_itself(side: float) -> None:
+    box = Box(0, 0, side, side)
+    assert box.iou(box) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("name", "numbers"), [("width", (0, 0, 0, 5)), ("height", (0, 0, 5, -2))])

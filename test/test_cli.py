@@ -170,6 +170,21 @@ def check_error(result: Result, why: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("99999999999", "no file, folder or camera '99999999999'"),
+        ("~nobodyxx/f.mp4", "~nobodyxx/f.mp4 cannot be opened"),
+        ("a" * 5000, "cannot be opened: File name too long"),
+    ],
+    ids=["number", "home", "long"],
+)
+def test_an_odd_source_is_one_line_and_exit_code_2(source: str, why: str) -> None:
+    result = run("track", source, "--box", FIRST_BOX)
+    check_error(result, why)
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_source_that_does_not_exist_is_one_line_and_exit_code_2() -> None:
     result = run("track", "missing.mp4", "--box", FIRST_BOX)
     check_error(result, "there is no file, folder or camera 'missing.mp4'")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from test.fakes import number_of, picture, textured_square
+from test.fakes import forbid, number_of, picture, textured_square
 from visual_tracker.boxes import Box
 from visual_tracker.sources import (
     DEFAULT_FPS,
@@ -115,6 +115,58 @@ def test_truth_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_source_that_does_not_exist_is_refused_by_name(name: str) -> None:
     with pytest.raises(SourceError, match=f"no file, folder or camera '{name}'"):
         open_source(name)
+
+
+@pytest.mark.parametrize("name", ["99999999999", "9" * 5000])
+def test_a_number_beyond_all_cameras_is_refused(name: str) -> None:
+    with pytest.raises(SourceError, match=f"(no file, folder or camera '|^){name[:200]}"):
+        open_source(name)
+
+
+def test_a_camera_whose_number_opencv_does_not_take_is_refused() -> None:
+    with pytest.raises(SourceError, match="cannot open 99999999999 as a video or camera"):
+        Video(99999999999)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("~nobodyxx/f.mp4", "~nobodyxx/f.mp4 cannot be opened: .*home"),
+        ("a" * 5000, r"^a{200} cannot be opened: File name too long$"),
+    ],
+    ids=["home", "long"],
+)
+def test_a_source_that_the_system_refuses_to_look_for_is_refused(name: str, why: str) -> None:
+    with pytest.raises(SourceError, match=why):
+        open_source(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "call"), [("film.mp4", "stat"), ("walk", "stat"), ("walk", "iterdir")]
+)
+def test_a_source_that_one_may_not_read_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: str
+) -> None:
+    write_images(tmp_path / "walk", "1.png")
+    forbid(monkeypatch, tmp_path / name, call)
+    with pytest.raises(SourceError, match=rf"{name} cannot be opened: Permission denied"):
+        open_source(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(("name", "why"), [("gone", "No such file"), ("1.png", "Not a directory")])
+def test_what_is_no_folder_is_refused_by_name(tmp_path: Path, name: str, why: str) -> None:
+    write_images(tmp_path, "1.png")
+    with pytest.raises(SourceError, match=rf"{name} cannot be opened: {why}"):
+        ImageFolder(tmp_path / name)
+
+
+def test_an_address_longer_than_a_path_may_be_reaches_opencv(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = "http://localhost/film.mp4?key=" + "a" * 5000
+    monkeypatch.setattr(cv2, "VideoCapture", lambda source: cv2.VideoWriter())
+    with pytest.raises(SourceError, match="OpenCV cannot open 'http://localhost"):
+        open_source(address)
 
 
 def test_a_folder_without_images_is_refused_with_the_suffixes(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test.fakes import FakeTracker, Fleet, picture, textured_square
+from test.fakes import FakeTracker, Fleet, forbid, picture, textured_square
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError
 from visual_tracker.parameters import ParameterError
@@ -73,6 +73,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:
         create_tracker("csrd")
     with pytest.raises(ParameterError, match=r"no tracker ''; known: .*csrt, .*kcf"):
         create_tracker("")
+
+
+@pytest.mark.parametrize("name", [None, 3, ["csrt"]], ids=repr)
+def test_a_name_that_is_no_text_is_refused_with_all(name: Any) -> None:
+    with pytest.raises(ParameterError, match=r"there is no tracker .*; known: .*csrt, .*kcf"):
+        create_tracker(name)
 
 
 def test_two_trackers_cannot_have_one_name() -> None:
@@ -139,6 +145,17 @@ def test_nano_without_its_files_says_which_parameter_is_missing(tmp_path: Path) 
         create_tracker("nano", backbone=str(tmp_path / "gone.onnx"))
 
 
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_nanos_files_that_one_may_not_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (tmp_path / "there.onnx").touch()
+    forbid(monkeypatch, tmp_path / "there.onnx", call)
+    why = r"'backbone' names \S+there\.onnx, which cannot be read: Permission denied"
+    with pytest.raises(TrackerUnavailableError, match=why):
+        create_tracker("nano", backbone=str(tmp_path / "there.onnx"))
+
+
 # -- what all trackers share --------------------------------------------------------------------
 
 
@@ -162,6 +179,14 @@ def test_a_box_outside_or_too_small_is_refused_and_the_old_target_kept(box: Box)
         tracker.init(picture(1), box)
     assert tracker.started == 0
     assert tracker.track(picture(2)).box == Box(11, 10, 20, 20)
+
+
+@pytest.mark.parametrize("box", [(1, 2, 30, 40), [1, 2, 30, 40], None], ids=repr)
+def test_a_box_that_is_none_is_refused_with_how_to_make_one(box: Any) -> None:
+    tracker = Fleet().new_tracker()
+    why = f"must be a Box, not {type(box).__name__}; make one with Box.from_xywh"
+    with pytest.raises(BoxError, match=why):
+        tracker.init(picture(0), box)
 
 
 @pytest.mark.parametrize("image", [None, np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 3))])
@@ -312,6 +337,18 @@ def test_nano_with_files_that_are_no_networks_says_so(tmp_path: Path) -> None:
         path.write_bytes(b"no network")
     with pytest.raises(TrackerUnavailableError, match=r"cannot read .*backbone\.onnx"):
         create_tracker("nano", **{option: str(path) for option, path in files.items()})
+
+
+@needs_nano_files
+@pytest.mark.parametrize(
+    ("backbone", "neckhead"),
+    [("neckhead", "backbone"), ("backbone", "backbone"), ("neckhead", "neckhead")],
+)
+def test_nano_with_its_files_mixed_up_says_so(backbone: str, neckhead: str) -> None:
+    files = {"backbone": str(NANO_FILES[backbone]), "neckhead": str(NANO_FILES[neckhead])}
+    with pytest.raises(TrackerUnavailableError, match=r"cannot read .* as NanoTrack's") as error:
+        create_tracker("nano", **files)
+    assert "\n" not in str(error.value)
 
 
 # -- OpenCV's trackers at work ------------------------------------------------------------------

@@ -8,13 +8,17 @@ image is therefore ``Box(0, 0, 640, 480)``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 #: boxes as rows x, y, width, height of one array (0-based, NaN where there is none)
 BoxArray = NDArray[np.float64]
+
+_T = TypeVar("_T")
 
 
 class BoxError(ValueError):
@@ -32,7 +36,8 @@ class Box:
         height: extent downwards, > 0.
 
     Raises:
-        BoxError: if a number is NaN or infinite, or a side is zero or negative.
+        BoxError: if one of them is no finite number, a side is zero or negative, or the box is so
+            small or large that its area or edges cannot be computed.
     """
 
     x: float
@@ -44,31 +49,44 @@ class Box:
         """Refuse what is no box, at the earliest point."""
         for name in ("x", "y", "width", "height"):
             value = getattr(self, name)
-            if not math.isfinite(value):
+            if not _of_number(math.isfinite, name, value):
                 raise BoxError(f"box {name} is {value}; it must be a finite number of pixels")
         for name in ("width", "height"):
             value = getattr(self, name)
             if value <= 0:
                 raise BoxError(f"box {name} is {value:g}; it must be greater than zero")
+        self._check_extent()
+
+    def _check_extent(self) -> None:
+        """Refuse what `iou` could not be computed of: it adds two areas and divides by one."""
+        x, y, width, height = map(float, self.xywh)  # sums of integers would not become infinite
+        if width * height == 0:
+            raise BoxError(f"box {self} is too small: its area is rounded to zero")
+        if not all(map(math.isfinite, (2 * width * height, x + width, y + height))):
+            raise BoxError(f"box {self} is too large: its area or an edge is beyond all floats")
 
     @classmethod
     def from_xywh(cls, x: float, y: float, width: float, height: float) -> Box:
         """Make a box of a 0-based top-left corner and a size."""
-        return cls(float(x), float(y), float(width), float(height))
+        return cls(*_of_each(float, x=x, y=y, width=width, height=height))
 
     @classmethod
     def from_xywh_one_based(cls, x: float, y: float, width: float, height: float) -> Box:
         """Make a box of a 1-based top-left corner and a size (OTB, LaSOT, MATLAB)."""
+        _of_each(math.isfinite, x=x, y=y)  # what is none is named before it breaks the sum
         return cls.from_xywh(x - 1, y - 1, width, height)
 
     @classmethod
     def from_xyxy(cls, left: float, top: float, right: float, bottom: float) -> Box:
         """Make a box of its left, top, right and bottom edges (0-based, right/bottom exclusive)."""
+        _of_each(math.isfinite, left=left, top=top, right=right, bottom=bottom)
         return cls.from_xywh(left, top, right - left, bottom - top)
 
     @classmethod
     def from_center(cls, center_x: float, center_y: float, width: float, height: float) -> Box:
         """Make a box of its centre and size, as ``vision_msgs/BoundingBox2D`` carries it."""
+        given = {"center_x": center_x, "center_y": center_y, "width": width, "height": height}
+        _of_each(math.isfinite, **given)
         return cls.from_xywh(center_x - width / 2, center_y - height / 2, width, height)
 
     @property
@@ -139,6 +157,22 @@ class Box:
     def __str__(self) -> str:
         """Short form for messages: ``(x, y, width, height)``."""
         return f"({self.x:g}, {self.y:g}, {self.width:g}, {self.height:g})"
+
+
+def _of_number(function: Callable[[float], _T], name: str, value: float) -> _T:
+    """A function of a box's number; raises BoxError if that is none, or beyond all floats."""
+    try:
+        return function(value)
+    except (TypeError, ValueError):
+        found = f"{value!r:.60}"
+    except OverflowError:
+        found = "beyond all floats"
+    raise BoxError(f"box {name} is {found}; it must be a finite number of pixels")
+
+
+def _of_each(function: Callable[[float], _T], **numbers: float) -> list[_T]:
+    """A function of each number; raises BoxError with the name of the first that is none."""
+    return [_of_number(function, name, value) for name, value in numbers.items()]
 
 
 def _clipped_side(begin: float, extent: float, limit: int) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -50,20 +51,23 @@ class ImageFolder(FrameSource):
     """The images of a folder in natural order of their names; also an OTB sequence folder.
 
     Raises:
-        SourceError: if there is no image, or while iterating, if one cannot be read.
+        SourceError: if it is no folder that can be read or there is no image, or while iterating,
+            if one cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
-        images = folder / "img" if (folder / "img").is_dir() else folder
-        self.files = sorted(
-            (path for path in images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES),
-            key=_natural_key,
-        )
+        with _refusing(folder):
+            images = folder / "img" if (folder / "img").is_dir() else folder
+            self.files = sorted(
+                (path for path in images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES),
+                key=_natural_key,
+            )
+            has_truth = (folder / TRUTH_FILE).is_file()
+            self.name = folder.resolve().name
         if not self.files:
             raise SourceError(f"{images} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        self.name = folder.resolve().name
         self.length = len(self.files)
-        if (folder / TRUTH_FILE).is_file():
+        if has_truth:
             self.truth = read_truth(folder / TRUTH_FILE)
 
     def __iter__(self) -> Iterator[Image]:
@@ -83,9 +87,13 @@ class Video(FrameSource):
     """
 
     def __init__(self, source: str | int) -> None:
-        self._capture = cv2.VideoCapture(source)
+        refusal = f"OpenCV cannot open {source!r} as a video or camera"
+        try:
+            self._capture = cv2.VideoCapture(source)
+        except cv2.error:  # a number beyond all cameras
+            raise SourceError(refusal) from None
         if not self._capture.isOpened():
-            raise SourceError(f"OpenCV cannot open {source!r} as a video or camera")
+            raise SourceError(refusal)
         self.name = Path(source).stem if isinstance(source, str) else f"camera{source}"
         self.fps = self._capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
         frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -110,16 +118,29 @@ def open_source(source: str) -> FrameSource:
     Raises:
         SourceError: if it does not exist or cannot be opened.
     """
-    if re.fullmatch(r"\d+", source):
+    # OpenCV takes no longer numbers
+    if re.fullmatch(r"\d{1,9}", source):
         return Video(int(source))
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return ImageFolder(path)
-    if path.exists():
-        return Video(str(path))
+    # before any path: an address can be longer than a path may be
     if "://" in source:
         return Video(source)
-    raise SourceError(f"there is no file, folder or camera {source!r}")
+    with _refusing(source):
+        path = Path(source).expanduser()
+        is_folder, exists = path.is_dir(), path.exists()
+    if not exists:
+        raise SourceError(f"there is no file, folder or camera {source!r}")
+    return ImageFolder(path) if is_folder else Video(str(path))
+
+
+@contextmanager
+def _refusing(source: object) -> Iterator[None]:
+    """Raise SourceError with the source's name where the system refuses to look at it."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{source!s:.200} cannot be opened: {error.strerror}") from None
+    except RuntimeError as error:  # the home of a user that there is not, a link to itself
+        raise SourceError(f"{source!s:.200} cannot be opened: {error}") from None
 
 
 def read_lines(path: Path) -> list[str]:

@@ -347,21 +347,26 @@ def test_confidence_and_thresholds_are_those_of_the_calibration(
 
 def test_candidates_are_those_of_all_proposals_that_matter() -> None:
     rng = np.random.default_rng(0)
+    left_out_at_all = 0
     for _ in range(20):
         chooser = started(distractor_weight=float(rng.uniform(0, 0.3)))
         boxes = np.concatenate([rng.uniform(-100, 100, (2, 60)), rng.uniform(20, 80, (2, 60))])
-        scores = rng.uniform(0, 1, 60)
+        # mostly low, or the best ones would all count as distractors and none be left out
+        scores = rng.uniform(0, 1, 60) ** 8
         cells = np.zeros((2, 60), int)
         proposals = Proposals(boxes, scores, cells, (1, 60))
         ranked = Ranked(proposals, np.ones(60), scores * rng.uniform(0.5, 1, 60), None)
         everything = suppress(boxes, ranked.ranks, 0.3, 8)
         kept = chooser._candidates(ranked)
         assert kept[0] == everything[0]
+        chosen = chooser.parameters
         for left_out in set(everything) - set(kept):
             # neither a distractor nor near enough to win by its likeness
             assert scores[left_out] <= 0.5
             behind = ranked.ranks.max() - ranked.ranks[left_out]
-            assert behind > 2 * chooser.parameters.distractor_weight
+            assert behind > 2 * chosen.distractor_weight * (1 + chosen.distractor_strength)
+            left_out_at_all += 1
+    assert left_out_at_all > 0
 
 
 def test_the_window_is_off_in_a_wide_search() -> None:

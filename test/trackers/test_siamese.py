@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from test.fakes import forbid
 from visual_tracker import Box, TrackerUnavailableError, available_trackers, create_tracker
 from visual_tracker.models import shared_matchers
 from visual_tracker.models.engines.choice import installed_engine
@@ -46,6 +47,26 @@ def test_a_missing_weights_file_is_named(name: str) -> None:
     pytest.importorskip("torch")
     with pytest.raises(TrackerUnavailableError, match=r"/no/such\.file"):
         create_tracker(name, weights="/no/such.file")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_weights_that_one_may_not_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: str
+) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "w.model").write_bytes(b"rubbish")
+    forbid(monkeypatch, tmp_path / "w.model", call)
+    why = r"'weights' names \S+w\.model, which cannot be read: Permission denied"
+    with pytest.raises(TrackerUnavailableError, match=why):
+        create_tracker(name, weights=str(tmp_path / "w.model"))
+
+
+def test_weights_of_a_name_too_long_are_refused_in_a_short_line() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(TrackerUnavailableError, match="File name too long") as error:
+        create_tracker("siamrpn", weights="a" * 5000)
+    assert len(str(error.value)) < 400
 
 
 def test_a_network_without_weights_says_which_parameter_to_set() -> None:
@@ -145,6 +166,19 @@ def test_a_gpu_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         assert torch_runtime.resolve_device(device) == device
     with pytest.raises(TrackerUnavailableError, match=r"no device 'cuda:2'.*last is cuda:1"):
         torch_runtime.resolve_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["meta", "mps", "xpu", "cpu:7", "cuda:", "cuda:01", "cuda:-1", "cuda:9999", "", None, 0],
+    ids=repr,
+)
+def test_only_the_documented_devices_are_taken(
+    device: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cuda_devices(2, monkeypatch)
+    with pytest.raises(TrackerUnavailableError, match=r"no device .*; use auto, cpu, cuda or cuda"):
+        torch_runtime.resolve_device(device)
 
 
 def test_without_torch_a_gpu_is_passed_over_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:

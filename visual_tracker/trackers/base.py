@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from visual_tracker.boxes import Box
+from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError, as_bgr, size_of
 from visual_tracker.parameters import Parameters, Value
 
@@ -39,7 +39,8 @@ class Track:
         box: where the target is; while LOST the last box known, or a guess.
         confidence: in [0, 1], or None where the tracker has no honest measure of it.
         state: TRACKING or LOST.
-        search_region: the part of the image that was searched, None if the tracker does not tell.
+        search_region: what was searched, in pixels of the image, beyond which it may reach; None if
+            the tracker does not tell.
     """
 
     box: Box
@@ -97,7 +98,7 @@ class Tracker(ABC):
         return None
 
     def init(self, image: Image, box: Box) -> Box:
-        """Start on a target, forgetting any earlier one.
+        """Start on a target, forgetting any earlier one; a start that is refused keeps that.
 
         Args:
             image: BGR uint8 (height, width, 3); grey and BGRA are converted.
@@ -108,9 +109,15 @@ class Tracker(ABC):
 
         Raises:
             ImageError: if the image cannot be used.
-            BoxError: if the box lies outside the image or is smaller than MIN_BOX_SIDE in it.
+            BoxError: if the box is no Box, lies outside the image, is smaller than MIN_BOX_SIDE in
+                it, or smaller or thinner than this tracker can start on.
         """
         image = as_bgr(image)
+        if not isinstance(box, Box):
+            raise BoxError(
+                f"the first box must be a Box, not {type(box).__name__}; "
+                "make one with Box.from_xywh(x, y, width, height)"
+            )
         box = box.clipped(*size_of(image), min_side=MIN_BOX_SIDE)
         self._init(image, box)
         self._last = Track(box, None, TrackState.TRACKING)

@@ -8,14 +8,18 @@ Confidence is NanoTrack's classification score of the box chosen. It is LOST bel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
+from visual_tracker.trackers.files import file_problem
 from visual_tracker.trackers.opencv import OpenCvParameters, OpenCvTracker
+
+#: what the networks are tried on
+_BLACK = np.zeros((128, 128, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class NanoTracker(OpenCvTracker):
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
-        """Say if OpenCV is too old or a file is not given or not there."""
+        """Say if OpenCV is too old or a file is not given or cannot be read."""
         reason = super().unavailable_reason(parameters)
         if reason:
             return reason
@@ -55,8 +59,8 @@ class NanoTracker(OpenCvTracker):
             path = getattr(parameters, option, "")
             if not path:
                 return f"set its parameter '{option}' to the path of the ONNX file"
-            if not Path(path).is_file():
-                return f"its parameter '{option}' names {path}, which is no file"
+            if problem := file_problem(option, path):
+                return problem
         return None
 
     def _create(self) -> Any:
@@ -68,12 +72,15 @@ class NanoTracker(OpenCvTracker):
         settings.backbone = self.parameters.backbone
         settings.neckhead = self.parameters.neckhead
         try:
-            return cv2.TrackerNano.create(settings)
+            network = cv2.TrackerNano.create(settings)
+            # other networks, or these two mixed up, load as well and fail at the first start
+            network.init(_BLACK, (32, 32, 64, 64))
         except cv2.error as error:
             raise TrackerUnavailableError(
                 f"OpenCV cannot read {settings.backbone} and {settings.neckhead} "
-                f"as NanoTrack's networks: {error}"
+                f"as NanoTrack's networks: {' '.join(str(error).split())}"
             ) from error
+        return network
 
     def _confidence(self) -> float | None:
         return min(1.0, max(0.0, float(self._tracker.getTrackingScore())))

@@ -52,8 +52,9 @@ def tracker_class(name: str) -> type[Tracker]:
     Raises:
         ParameterError: if there is none; the message suggests the nearest.
     """
-    if name not in _TRACKERS:
-        near = difflib.get_close_matches(name, _TRACKERS, n=1)
+    # what is no text may not even be hashed, nor compared for likeness
+    if not isinstance(name, str) or name not in _TRACKERS:
+        near = difflib.get_close_matches(str(name), _TRACKERS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(tracker_names())}"
         raise ParameterError(f"there is no tracker '{name}'; {hint}")
     return _TRACKERS[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,12 @@ from visual_tracker.models.shared_matchers import MatcherSpec
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
+from visual_tracker.trackers.files import file_problem
 
 _REQUIRED = ("torch", "safetensors")
+
+#: torch has more (mps, meta, ...), which nothing here has ever run on
+_DEVICE = re.compile("auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?")
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,8 @@ def weights_problem(kind: str, network: str, weights: str) -> str | None:
         weights: the tracker's parameter: a path, or "" for those in the package.
     """
     if weights:
-        if not Path(weights).is_file():
-            return f"its parameter 'weights' names {weights}, which is no file"
-    elif packaged_weights(kind, network) is None:
+        return file_problem("weights", weights)
+    if packaged_weights(kind, network) is None:
         return (
             f"no weights of the network '{network}' come with the package; "
             "set its parameter 'weights' to a file"
@@ -112,8 +116,13 @@ def resolve_device(device: str) -> str:
     """The torch device to run on: "auto" is a GPU where there is one and torch can use it.
 
     Raises:
-        TrackerUnavailableError: if there is no such device, or torch is missing that would use it.
+        TrackerUnavailableError: if it is none of auto, cpu, cuda and cuda:N, if there is no such
+            GPU, or if torch is missing that would use it.
     """
+    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
+        raise TrackerUnavailableError(
+            f"there is no device {device!r:.60}; use auto, cpu, cuda or cuda:N"
+        )
     # torch takes seconds to import, and only a GPU needs it to be asked
     if device == "cpu" or (device == "auto" and not has_cuda_driver()):
         return "cpu"
@@ -122,26 +131,18 @@ def resolve_device(device: str) -> str:
         return "cuda" if missing is None and _cuda_devices() else "cpu"
     if missing:
         raise TrackerUnavailableError(f"device '{device}' was asked for: {missing}, or use cpu")
-    _check_device(device)
+    _check_gpu(device)
     return device
 
 
-def _check_device(device: str) -> None:
-    """Refuse a device that is not there; torch itself takes any index until it is used."""
-    import torch
-
+def _check_gpu(device: str) -> None:
+    """Refuse a GPU that is not there; torch itself takes any index until it is used."""
     cuda = _cuda_devices()
-    if device.startswith("cuda") and not cuda:
+    if not cuda:
         raise TrackerUnavailableError(
             f"device '{device}' was asked for, but torch sees no CUDA device; use cpu or auto"
         )
-    try:
-        asked = torch.device(device)
-    except RuntimeError:
-        raise TrackerUnavailableError(
-            f"there is no device '{device}'; use auto, cpu, cuda or cuda:N"
-        ) from None
-    if asked.type == "cuda" and (asked.index or 0) >= cuda:
+    if int(device.partition(":")[2] or 0) >= cuda:
         raise TrackerUnavailableError(
             f"there is no device '{device}': torch sees {cuda} CUDA devices, the last is "
             f"cuda:{cuda - 1}"
