@@ -70,8 +70,12 @@ def test_points_map_back(frame: CropFrame, x: float, y: float) -> None:
 
 @given(frames, coordinates, coordinates, st.floats(1, 200), st.floats(1, 200))
 def test_boxes_map_back(frame: CropFrame, x: float, y: float, width: float, height: float) -> None:
-    box = Box(x, y, width, height)
-    assert frame.box_to_image(frame.box_to_crop(box)).xywh == pytest.approx(box.xywh, abs=1e-6)
+    box = Box.from_center(x, y, width, height)
+    seen = frame.box_to_crop(box)
+    center_x, center_y = seen.center
+    from_center = [center_x - frame.width / 2, center_y - frame.height / 2, seen.width, seen.height]
+    back = frame.centered_to_image(np.array(from_center)[:, None])[:, 0]
+    assert back == pytest.approx([x, y, width, height], abs=1e-6)
 
 
 def test_boxes_around_the_crops_centre_lie_around_its_place_in_the_image() -> None:

@@ -93,11 +93,6 @@ class CropFrame:
             (y - self.center_y) / self.pixel + self.height / 2,
         )
 
-    def box_to_image(self, box: Box) -> Box:
-        """A box in crop coordinates, in image coordinates."""
-        x, y = self.to_image(box.x, box.y)
-        return Box(x, y, box.width * self.pixel, box.height * self.pixel)
-
     def box_to_crop(self, box: Box) -> Box:
         """A box in image coordinates, in crop coordinates."""
         x, y = self.to_crop(box.x, box.y)
