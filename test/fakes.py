@@ -6,7 +6,7 @@ import errno
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import pytest
 from visual_tracker.boxes import Box
 from visual_tracker.frames import Frame
 from visual_tracker.images import Image, ImageError
-from visual_tracker.parameters import Parameters, parameter
+from visual_tracker.parameters import Parameters, Value, parameter
 from visual_tracker.session import FrameResult, SessionSettings, TrackingSession
 from visual_tracker.trackers import Track, Tracker, TrackState
 
@@ -137,6 +137,12 @@ class Fleet:
     fails_on: set[int] = field(default_factory=set)
     gate: Gate = field(default_factory=Gate)
     made: list[FakeTracker] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)
+
+    def note_thread(self, _: object = None) -> bool:
+        """Remember which thread calls this; False, so that it can also be asked something."""
+        self.threads.add(threading.get_ident())
+        return False
 
     def new_tracker(self) -> FakeTracker:
         self.made.append(FakeTracker(self))
@@ -162,13 +168,19 @@ class FakeTracker(Tracker):
         self.started: int | None = None
         self.seen: list[int] = []
 
+    def set_parameters(self, changes: Mapping[str, Value]) -> None:
+        self._fleet.note_thread()
+        super().set_parameters(changes)
+
     def _init(self, image: Image, box: Box) -> None:
+        self._fleet.note_thread()
         if number_of(image) in self._fleet.fails_on:
             raise RuntimeError("cannot start")
         self.started, self.seen = number_of(image), []
 
     def _track(self, image: Image, last: Track) -> Track:
         number = number_of(image)
+        self._fleet.note_thread()
         self._fleet.gate.passed()
         with self._condition:
             self.seen.append(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -70,8 +71,12 @@ def test_points_map_back(frame: CropFrame, x: float, y: float) -> None:
 
 @given(frames, coordinates, coordinates, st.floats(1, 200), st.floats(1, 200))
 def test_boxes_map_back(frame: CropFrame, x: float, y: float, width: float, height: float) -> None:
-    box = Box(x, y, width, height)
-    assert frame.box_to_image(frame.box_to_crop(box)).xywh == pytest.approx(box.xywh, abs=1e-6)
+    box = Box.from_center(x, y, width, height)
+    seen = frame.box_to_crop(box)
+    center_x, center_y = seen.center
+    from_center = [center_x - frame.width / 2, center_y - frame.height / 2, seen.width, seen.height]
+    back = frame.centered_to_image(np.array(from_center)[:, None])[:, 0]
+    assert back == pytest.approx([x, y, width, height], abs=1e-6)
 
 
 def test_boxes_around_the_crops_centre_lie_around_its_place_in_the_image() -> None:
@@ -237,6 +242,33 @@ def test_a_drawn_crop_keeps_the_ground_beyond_the_image(pixel: float) -> None:
     )
     assert (ground[alone[:, :, 0] == 200] == 200).mean() > 0.95  # all but a seam
     assert set(np.unique(ground)) == {7, 200}
+
+
+@pytest.mark.parametrize("tall", [False, True])
+@pytest.mark.parametrize("pixel", [0.7, 1.0, 2.5])
+@pytest.mark.parametrize("degrees", [0, 20])
+@pytest.mark.parametrize("place", [-5.0, 32500.0, 32998.0])
+def test_a_crop_of_an_image_too_large_for_opencv_is_that_of_its_surroundings(
+    place: float, degrees: float, pixel: float, tall: bool
+) -> None:
+    image = np.random.default_rng(4).integers(0, 256, (40, 33000, 3), np.uint8)
+    center, begin = [place, 18.0], [0 if place < 0 else 32000, 0]
+    if tall:
+        image = np.ascontiguousarray(image.transpose(1, 0, 2))
+        center.reverse()
+        begin.reverse()
+    left, top = begin
+    part = image[top : top + 1000, left : left + 1000]
+    frame: CropFrame | AffineFrame = CropFrame(*center, pixel, 65, 51)
+    if degrees:
+        frame = turned(frame, degrees)
+    near = replace(frame, center_x=frame.center_x - left, center_y=frame.center_y - top)
+    padding = np.array([7.0, 8.0, 9.0])
+    assert np.array_equal(take_crop(image, frame, padding), take_crop(part, near, padding))
+    grounds = [np.full((51, 65, 3), 7, np.uint8) for _ in range(2)]
+    draw_crop(image, frame, grounds[0])
+    draw_crop(part, near, grounds[1])
+    assert np.array_equal(*grounds)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 5, 6, 7, 8, 12])

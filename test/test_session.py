@@ -536,12 +536,28 @@ def test_a_cancelled_command_is_not_run_and_the_next_is(stream: Stream) -> None:
 
 
 def test_requests_are_served_on_one_thread(make_stream: MakeStream, fleet: Fleet) -> None:
-    threads: set[int] = set()
-    stream = make_stream(needs_image=lambda: bool(threads.add(threading.get_ident())))
-    stream.on_result = lambda result: threads.add(threading.get_ident())
-    stream.feed(0, 1)
-    assert len(threads) == 1
-    assert threading.get_ident() not in threads
+    stream = make_stream(needs_image=fleet.note_thread)
+    stream.on_result = fleet.note_thread
+    stream.feed(0)
+    tracker = start(stream, 1)
+    fleet.gate.shut()
+    stream.submit(2)
+    fleet.gate.wait_for_arrivals(1)
+    requests: list[Future[Any]] = [
+        stream.session.init_target(BOX, "cat"),
+        stream.session.set_tracker_parameters({"gain": 0.25}),
+        stream.session.remove_target("dog"),
+    ]
+    for request in requests:
+        # called by whoever serves the request, or here and now if that has been done already
+        request.add_done_callback(fleet.note_thread)
+    stream.submit(3)
+    fleet.gate.open()
+    _, last = stream.result(), stream.result()
+    assert ids(last) == ["cat"]
+    assert tracker.parameters.gain == 0.25
+    assert len(fleet.threads) == 1
+    assert threading.get_ident() not in fleet.threads
 
 
 # -- the end ------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ CONTEXT = 0.5
 #: a crop that shrinks the image by this factor or more is averaged first, or it would alias
 _AVERAGING_FACTOR = 2.0
 
+#: OpenCV warps no image that has this many pixels a side, or more
+_TOO_LARGE_TO_WARP = 32767
+
 #: up to this odd factor, the means of all blocks, of which few are kept, cost less than INTER_AREA
 _LARGEST_BLUR = 5
 
@@ -92,11 +95,6 @@ class CropFrame:
             (x - self.center_x) / self.pixel + self.width / 2,
             (y - self.center_y) / self.pixel + self.height / 2,
         )
-
-    def box_to_image(self, box: Box) -> Box:
-        """A box in crop coordinates, in image coordinates."""
-        x, y = self.to_image(box.x, box.y)
-        return Box(x, y, box.width * self.pixel, box.height * self.pixel)
 
     def box_to_crop(self, box: Box) -> Box:
         """A box in image coordinates, in crop coordinates."""
@@ -239,8 +237,7 @@ def take_crop(image: Image, frame: CropFrame | AffineFrame, padding: NDArray[np.
     Returns:
         BGR uint8 (frame.height, frame.width, 3).
     """
-    if frame.pixel >= _AVERAGING_FACTOR:
-        image, frame = _averaged(image, frame)
+    image, frame = _warpable(image, frame)
     return cv2.warpAffine(
         image,
         frame.warp(),
@@ -262,17 +259,10 @@ def source_part(image: Image, frame: CropFrame) -> tuple[Image, CropFrame]:
         A part of the image, shrunk where `take_crop` would average, and the same frame in it. A
         bilinear sample beyond the part lies beyond the image.
     """
-    if frame.pixel >= _AVERAGING_FACTOR:
-        image, averaged = _averaged(image, frame)
-        assert isinstance(averaged, CropFrame)  # as the one given
-        frame = averaged
-    height, width = image.shape[:2]
-    region = frame.region
-    left = min(max(0, math.floor(region.x) - 1), width - 1)
-    top = min(max(0, math.floor(region.y) - 1), height - 1)
-    right = max(left + 1, min(width, math.ceil(region.x + region.width) + 1))
-    bottom = max(top + 1, min(height, math.ceil(region.y + region.height) + 1))
-    return image[top:bottom, left:right], frame.in_part(left, top, 1)
+    shrinks = frame.pixel >= _AVERAGING_FACTOR
+    part, inside = _part(*(_averaged(image, frame) if shrinks else (image, frame)))
+    assert isinstance(inside, CropFrame)  # as the one given
+    return part, inside
 
 
 def draw_crop(image: Image, frame: CropFrame | AffineFrame, ground: Image) -> None:
@@ -283,8 +273,7 @@ def draw_crop(image: Image, frame: CropFrame | AffineFrame, ground: Image) -> No
         frame: what to cut.
         ground: BGR uint8 (frame.height, frame.width, 3).
     """
-    if frame.pixel >= _AVERAGING_FACTOR:
-        image, frame = _averaged(image, frame)
+    image, frame = _warpable(image, frame)
     cv2.warpAffine(
         image,
         frame.warp(),
@@ -293,6 +282,28 @@ def draw_crop(image: Image, frame: CropFrame | AffineFrame, ground: Image) -> No
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_TRANSPARENT,
     )
+
+
+def _warpable(
+    image: Image, frame: CropFrame | AffineFrame
+) -> tuple[Image, CropFrame | AffineFrame]:
+    """What a crop is warped from, the image itself where that will do, and the frame in it."""
+    if frame.pixel >= _AVERAGING_FACTOR:
+        return _averaged(image, frame)
+    if max(image.shape[:2]) >= _TOO_LARGE_TO_WARP:
+        return _part(image, frame)
+    return image, frame
+
+
+def _part(image: Image, frame: CropFrame | AffineFrame) -> tuple[Image, CropFrame | AffineFrame]:
+    """The frame's surroundings, no pixel more than bilinear samples need, and the frame in them."""
+    height, width = image.shape[:2]
+    region = frame.region
+    left = min(max(0, math.floor(region.x) - 1), width - 1)
+    top = min(max(0, math.floor(region.y) - 1), height - 1)
+    right = max(left + 1, min(width, math.ceil(region.x + region.width) + 1))
+    bottom = max(top + 1, min(height, math.ceil(region.y + region.height) + 1))
+    return image[top:bottom, left:right], frame.in_part(left, top, 1)
 
 
 def _averaged(

@@ -16,6 +16,12 @@ QUIT_KEYS = (ord("q"), 27)
 #: what `cv2.waitKey` gives when no key was pressed
 _NO_KEY = 255
 
+#: milliseconds in which a key is waited for after an image is shown
+_KEY_WAIT = 1
+
+#: title of the window in which a box is drawn
+_DRAW_TITLE = "Draw a box around the target, then press Enter"
+
 _SHOW = "show images in (--show)"
 _DRAW = "draw a box in; give the box as x,y,w,h (--box)"
 
@@ -28,7 +34,7 @@ class NoBoxError(DisplayError):
     """The person drew no box."""
 
 
-def show_and_wait(title: str, image: Image, milliseconds: int = 1) -> int | None:
+def show_and_wait(title: str, image: Image) -> int | None:
     """Show an image and give the key that was pressed meanwhile, None if none was.
 
     Raises:
@@ -37,13 +43,13 @@ def show_and_wait(title: str, image: Image, milliseconds: int = 1) -> int | None
     _require_screen(_SHOW)
     try:
         cv2.imshow(title, image)
-        key = cv2.waitKey(milliseconds) & 0xFF
+        key = cv2.waitKey(_KEY_WAIT) & 0xFF
     except cv2.error as error:
         raise DisplayError(_no_window(_SHOW)) from error
     return None if key == _NO_KEY else key
 
 
-def select_box(image: Image, title: str = "Draw a box around the target, then press Enter") -> Box:
+def select_box(image: Image) -> Box:
     """Let a person draw a box on an image.
 
     Raises:
@@ -52,8 +58,8 @@ def select_box(image: Image, title: str = "Draw a box around the target, then pr
     """
     _require_screen(_DRAW)
     try:
-        x, y, width, height = cv2.selectROI(title, image, showCrosshair=False)
-        cv2.destroyWindow(title)
+        x, y, width, height = cv2.selectROI(_DRAW_TITLE, image, showCrosshair=False)
+        cv2.destroyWindow(_DRAW_TITLE)
     except cv2.error as error:
         raise DisplayError(_no_window(_DRAW)) from error
     if width <= 0 or height <= 0:

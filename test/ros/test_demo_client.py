@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray
 
 from visual_tracker.boxes import Box
-from visual_tracker.ros.conversions import box_to_message, image_message, nanoseconds_to_stamp
+from visual_tracker.ros.conversions import box_to_message, image_message
 from visual_tracker.ros.demo_client import DemoClient
 from visual_tracker_msgs.srv import InitTarget
 
@@ -48,7 +49,7 @@ class Played:
 
 
 def _header(stamp: int) -> Header:
-    return Header(stamp=nanoseconds_to_stamp(stamp))
+    return Header(stamp=Time(nanosec=stamp))
 
 
 @pytest.fixture

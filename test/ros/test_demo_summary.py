@@ -50,7 +50,8 @@ def test_summary_of_counts_latencies_and_overlaps() -> None:
     )
     summary = summarize("kcf", "clip", [TRUE] * 5, seen, *REPORTS)
     assert (summary.frames_published, summary.frames_received) == (5, 5)
-    assert (summary.frames_tracked, summary.frames_skipped, summary.frames_with_box) == (4, 1, 4)
+    assert (summary.frames_tracked, summary.frames_skipped) == (4, 1)
+    assert (summary.frames_seen, summary.frames_with_box) == (5, 4)
     assert summary.latency_ms_median == 2.5
     assert summary.fps == 0.75
     assert summary.mean_iou == pytest.approx(0.8)
@@ -61,6 +62,7 @@ def test_summary_of_counts_latencies_and_overlaps() -> None:
 def test_no_overlap_is_told_when_the_client_missed_an_image() -> None:
     seen = Observations(frames(TRUE, TRUE))
     summary = summarize("kcf", "clip", [TRUE] * 5, seen, *REPORTS)
+    assert (summary.frames_published, summary.frames_seen) == (5, 2)
     assert summary.mean_iou is None
     assert summary.latency_ms_median is None
     assert summary.fps is None

@@ -115,10 +115,13 @@ def test_demo_measures_a_sequence_with_truth(clip: Path, tmp_path: Path) -> None
     assert 0 < summary["frames_received"] <= 90
     assert summary["frames_tracked"] + summary["frames_skipped"] == summary["frames_received"]
     assert summary["frames_with_box"] > 0
-    # frames that a busy machine leaves out cost overlap: a box is held meanwhile
-    if summary["frames_tracked"] >= 89 and summary["mean_iou"] is not None:
-        assert summary["mean_iou"] > 0.7
-        assert summary["success_auc"] > 0.6
+    # an image that a busy machine kept from the client leaves nothing to compare
+    if summary["frames_seen"] == 90:
+        assert summary["mean_iou"] is not None
+        # frames left out cost overlap: a box is held meanwhile
+        if summary["frames_tracked"] >= 89:
+            assert summary["mean_iou"] > 0.7
+            assert summary["success_auc"] > 0.6
     assert summary["latency_ms_median"] <= summary["latency_ms_p99"]
 
 

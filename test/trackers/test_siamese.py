@@ -209,6 +209,22 @@ def test_a_target_at_the_border_and_a_tiny_one_keep_a_valid_box(name: str) -> No
             assert track.box.height <= 120
 
 
+@pytest.mark.parametrize("name", packaged)
+def test_a_target_is_followed_in_an_image_too_large_for_opencv_to_warp(name: str) -> None:
+    pytest.importorskip("torch")
+    image = np.full((240, 33000, 3), 90, np.uint8)
+    tracker = create_tracker(name)
+    for step in range(4):
+        x = 80 + 6 * step
+        image[:, 32500:32820] = scene(x, 60)
+        if step == 0:
+            tracker.init(image, Box(32500 + x, 60, 48, 40))
+            continue
+        track = tracker.track(image)
+        assert not track.is_lost
+        assert track.box.iou(Box(32500 + x, 60, 48, 40)) > 0.4
+
+
 def isolated(code: str, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Python in a process of its own with its own cache of exports."""
     return subprocess.run(

@@ -21,13 +21,12 @@ from visual_tracker.training import exclusions as room
 from visual_tracker.training import run
 from visual_tracker.training.data import read_collection
 from visual_tracker.training.exclusions import (
+    MAX_DIFFERENCE,
     OTB_100,
     Exclusions,
-    differences,
     drop_unusable_frames,
     fingerprint,
     leave_out,
-    near_duplicates,
     video_name,
 )
 from visual_tracker.training.images import ImageStore
@@ -159,16 +158,21 @@ def test_a_fingerprint_survives_size_and_compression_but_not_content() -> None:
     ]
     _, data = cv2.imencode(".jpg", images[0], [cv2.IMWRITE_JPEG_QUALITY, 50])
     small = cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (200, 150))
-    assert near_duplicates([fingerprint(images[0])], [fingerprint(small)])
-    assert not near_duplicates([fingerprint(images[0])], [fingerprint(images[1])])
+    exclusions = Exclusions(prints=fingerprint(images[0])[None])
+    assert exclusions.shows(small)
+    assert not exclusions.shows(images[1])
 
 
-def test_differences_count_bits() -> None:
+@pytest.mark.parametrize(
+    ("bits", "shown"), [(0, True), (MAX_DIFFERENCE, True), (MAX_DIFFERENCE + 1, False)]
+)
+def test_a_picture_is_known_by_the_bits_in_which_it_differs(bits: int, shown: bool) -> None:
     rng = np.random.default_rng(0)
-    first, second = rng.random((5, 256)) < 0.5, rng.random((7, 256)) < 0.5
-    explicit = [[int((one != other).sum()) for other in second] for one in first]
-    assert differences(first, second).tolist() == explicit
-    assert near_duplicates([], list(second)) == []
+    image = textured(rng, 90, 120)
+    near, far = fingerprint(image), ~fingerprint(image)
+    near[rng.permutation(len(near))[:bits]] ^= True
+    assert Exclusions(prints=np.stack([far, near, far])).shows(image) == shown
+    assert not Exclusions().shows(image)
 
 
 def test_training_uses_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

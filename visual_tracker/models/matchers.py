@@ -98,15 +98,3 @@ def respond_to(matcher: Any, questions: Sequence[Question]) -> list[Response]:
     if takes_batches(matcher):
         return matcher.respond_many(questions)
     return [matcher.respond(question.template, question.crop()) for question in questions]
-
-
-class ResponseMatcher(Protocol):
-    """A SiamFC network."""
-
-    geometry: Geometry
-
-    def learn(self, image: Image) -> FloatArray:
-        """Kernel (C, h, w) of a crop, BGR uint8 (T, T, 3)."""
-
-    def respond(self, kernel: FloatArray, images: list[Image]) -> FloatArray:
-        """Logits (N, H, W) of search crops of one size."""

@@ -36,11 +36,6 @@ def stamp_to_nanoseconds(stamp: Time) -> int:
     return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
-def nanoseconds_to_stamp(nanoseconds: int) -> Time:
-    """Nanoseconds as a message's stamp."""
-    return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
-
-
 class MessageFrame(Frame):
     """A frame from a message; the bytes stay in the message's buffer.
 

@@ -45,10 +45,11 @@ class Observations:
 class Summary:
     """What `summary.json` holds; None where there is nothing to measure.
 
-    Counts are the nodes' own, from their diagnostics, except `frames_with_box`, the detections that
-    reached the client with a box. `mean_iou` and `success_auc` count every published frame: the
-    first box holds until the first result, and a skipped frame keeps the box before it. They are
-    None if the client missed an image, since frames could not be told apart then.
+    Counts are the nodes' own, from their diagnostics, except `frames_seen`, the images that reached
+    the client, and `frames_with_box`, the detections that reached it with a box. `mean_iou` and
+    `success_auc` count every published frame: the first box holds until the first result, and a
+    skipped frame keeps the box before it. They are None if the client missed an image, since frames
+    could not be told apart then.
     """
 
     tracker: str
@@ -57,6 +58,7 @@ class Summary:
     frames_received: int
     frames_tracked: int
     frames_skipped: int
+    frames_seen: int
     frames_with_box: int
     latency_ms_median: float | None
     latency_ms_p99: float | None
@@ -75,8 +77,8 @@ def summarize(
 ) -> Summary:
     """Put together what the client saw and what the nodes' diagnostics say."""
     published = int(publisher_report.get("frames_published", 0))
-    complete = len(observations.frames) == published
-    overlaps = overlaps_with_truth(observations.frames, truth) if complete else []
+    seen = len(observations.frames)
+    overlaps = overlaps_with_truth(observations.frames, truth) if seen == published else []
     arrivals = observations.arrivals
     return Summary(
         tracker=tracker,
@@ -85,6 +87,7 @@ def summarize(
         frames_received=int(node_report.get("frames_received", 0)),
         frames_tracked=int(node_report.get("frames_tracked", 0)),
         frames_skipped=int(node_report.get("frames_skipped", 0)),
+        frames_seen=seen,
         frames_with_box=sum(frame.box is not None for frame in observations.frames),
         latency_ms_median=_quantile(observations.latencies, 0.5),
         latency_ms_p99=_quantile(observations.latencies, 0.99),

@@ -72,7 +72,7 @@ def create_tracker(name: str, device: str = "auto", **parameters: Value) -> Trac
     """Make a tracker by name.
 
     Args:
-        name: one of :func:`tracker_names`.
+        name: of one of :func:`available_trackers`.
         device: "auto" (a GPU where the tracker can use one and there is one), "cpu", "cuda[:N]".
         **parameters: the tracker's own parameters, laid over its defaults.
 

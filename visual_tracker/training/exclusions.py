@@ -76,28 +76,16 @@ def fingerprint(image: Image) -> Fingerprint:
     return (small[:, 1:] > small[:, :-1]).ravel()
 
 
-def differences(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """In how many bits fingerprints (n, 256) and (m, 256) differ, pair by pair: (n, m)."""
-    return _disagreements(_signs(first), _signs(second))
-
-
 def _signs(bits: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.where(bits, np.float32(1), np.float32(-1))
 
 
 def _disagreements(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.int32]:
-    """How many signs differ, from a product of matrices, for NumPy counts bits more slowly."""
+    """How many signs of (n, 256) and (m, 256) differ, pair by pair: (n, m).
+
+    From a product of matrices, for NumPy counts bits more slowly.
+    """
     return ((first.shape[-1] - first @ second.T) / 2).round().astype(np.int32)
-
-
-def near_duplicates(
-    first: Sequence[Fingerprint], second: Sequence[Fingerprint]
-) -> list[tuple[int, int]]:
-    """Index pairs of fingerprints that differ in MAX_DIFFERENCE bits at most."""
-    if not len(first) or not len(second):
-        return []
-    near = differences(np.stack(first), np.stack(second)) <= MAX_DIFFERENCE
-    return [(int(i), int(j)) for i, j in np.argwhere(near)]
 
 
 @dataclass(frozen=True)
@@ -155,7 +143,7 @@ class Exclusions:
         return bool(rivals) and _digest(path) in {_digest(rival) for rival in rivals}
 
     def shows(self, image: Image) -> bool:
-        """True if a picture is one of the images, or nearly."""
+        """True if a picture is one of the images, or differs in MAX_DIFFERENCE bits at most."""
         if not len(self.prints):
             return False
         different = _disagreements(_signs(fingerprint(image)[None]), self._print_signs)

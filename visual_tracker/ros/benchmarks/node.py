@@ -11,19 +11,18 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 
 from visual_tracker.benchmarks import speed
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.ros.benchmarks import stages
 from visual_tracker.ros.benchmarks.clip import write_clip
 from visual_tracker.ros.benchmarks.load_client import PUBLISHER_NODE, TRACKER_NODE, LoadClient
+from visual_tracker.ros.benchmarks.stream import node_on_stream
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.processes import NodeProcess, ProcessError, use_local_dds
 
@@ -177,32 +176,9 @@ def _measure(case: NodeCase, bare_ms: float) -> NodeLoad:
 
 def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
     """One run of the three processes."""
-    rclpy.init(args=[])
-    with ExitStack() as stack:
-        stack.callback(rclpy.try_shutdown)
-        client = LoadClient(timed=True)
-        stack.callback(client.close)
-        node = NodeProcess(
-            "tracker_node",
-            quiet=True,
-            tracker=case.tracker,
-            image_transport=case.transport,
-            max_targets=case.targets,
-        )
-        client.watch(stack.enter_context(closing(node)))
-        client.wait_for(lambda: TRACKER_NODE in client.reports, "the tracker's node")
-        camera = NodeProcess(
-            "video_publisher",
-            str(clip),
-            quiet=True,
-            rate=case.rate,
-            transport=case.transport,
-            loop=True,
-            wait_for_subscribers=1,
-            hold=True,
-        )
-        client.watch(stack.enter_context(closing(camera)))
-        client.release_publisher()
+    with node_on_stream(
+        clip, case.tracker, case.rate, case.targets, case.transport, timed=True
+    ) as (client, node):
         _start_targets(case, client, scene)
         return _observe(case, client, node)
 

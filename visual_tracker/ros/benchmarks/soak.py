@@ -10,18 +10,17 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 
 from visual_tracker.benchmarks.speed import TARGET_SIDE
 from visual_tracker.boxes import Box
 from visual_tracker.ros.benchmarks.clip import write_clip
 from visual_tracker.ros.benchmarks.load_client import TRACKER_NODE, LoadClient
+from visual_tracker.ros.benchmarks.stream import node_on_stream
 from visual_tracker.ros.processes import NodeProcess, use_local_dds
 
 #: share of the run and seconds, at its start, left out of growth and drift: the image buffer fills
@@ -76,31 +75,11 @@ def run(case: SoakCase, tell: Callable[[Sample], None]) -> dict[str, Any]:
         ProcessError: if a process ends early or the node stops answering.
     """
     use_local_dds()
-    rclpy.init(args=[])
-    with ExitStack() as stack:
-        stack.callback(rclpy.try_shutdown)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        write_clip(folder, case.width, case.height)
-        client = LoadClient()
-        stack.callback(client.close)
-        node = NodeProcess(
-            "tracker_node", quiet=True, tracker=case.tracker, max_targets=MAX_TARGETS
-        )
-        client.watch(stack.enter_context(closing(node)))
-        client.wait_for(lambda: TRACKER_NODE in client.reports, "the tracker's node")
-        camera = NodeProcess(
-            "video_publisher",
-            str(folder),
-            quiet=True,
-            rate=case.rate,
-            loop=True,
-            wait_for_subscribers=1,
-            hold=True,
-        )
-        client.watch(stack.enter_context(closing(camera)))
-        client.release_publisher()
-        client.wait_for(lambda: client.newest, "the first detections")
-        samples, requests = _soak(case, client, node, tell)
+    with tempfile.TemporaryDirectory() as folder:
+        write_clip(Path(folder), case.width, case.height)
+        with node_on_stream(Path(folder), case.tracker, case.rate, MAX_TARGETS) as (client, node):
+            client.wait_for(lambda: client.newest, "the first detections")
+            samples, requests = _soak(case, client, node, tell)
     return {
         "summary": summarize(samples),
         "requests": requests,
