@@ -185,7 +185,5 @@ def test_a_full_disk_is_told_at_the_end_or_when_the_buffer_is_written() -> None:
     with pytest.raises(RecordingError, match=full):
         writer.close()
     writer = BoxWriter(FULL)
-    with pytest.raises(RecordingError, match=full):
+    with pytest.raises(RecordingError, match=full), closing(writer):
         write_boxes(writer, 10000)
-    with pytest.raises(RecordingError, match=full):
-        writer.close()

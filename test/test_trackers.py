@@ -75,9 +75,9 @@ def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:
         create_tracker("")
 
 
-@pytest.mark.parametrize("name", [None, 3, ["csrt"]], ids=repr)
-def test_a_name_that_is_no_text_is_refused_with_all(name: Any) -> None:
-    with pytest.raises(ParameterError, match=r"there is no tracker .*; known: .*csrt, .*kcf"):
+@pytest.mark.parametrize("name", [None, 3, ["kcf"]], ids=repr)
+def test_a_name_that_is_no_text_is_refused_like_an_unknown_one(name: Any) -> None:
+    with pytest.raises(ParameterError, match=r"there is no tracker '.*'; (known: |did you mean)"):
         create_tracker(name)
 
 

@@ -17,7 +17,7 @@ from visual_tracker.trackers.files import file_problem
 
 _REQUIRED = ("torch", "safetensors")
 
-#: torch has more (mps, meta, ...), which nothing here has ever run on
+#: what is documented; torch has more (mps, meta, ...), on which nothing here is tested
 _DEVICE = re.compile("auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?")
 
 
