@@ -24,9 +24,6 @@ from visual_tracker_msgs.srv import InitTarget
 #: learn for seconds, on a busy machine for many
 ANSWER_TIMEOUT = 30.0
 
-#: name of the publisher's node, relative to the caller's namespace
-_PUBLISHER_NODE = "video_publisher"
-
 
 class InitClient:
     """Asks a tracker node to follow a target.
@@ -158,7 +155,7 @@ class _Call:
 
 
 class PublisherHold:
-    """Lets the `video_publisher` of the node's namespace go, started with `hold`, or holds it.
+    """Lets a `video_publisher` go that was started with `hold`, and holds it back.
 
     A publisher counts a subscription as soon as it has matched it, which says nothing about whether
     the subscription has matched the publisher: until then it drops what comes, however long that
@@ -169,11 +166,15 @@ class PublisherHold:
     Args:
         node: the calling node.
         wait_for: spins `node`.
+        publisher_node: name of the publisher's node, relative to the caller's namespace.
     """
 
-    def __init__(self, node: Node, wait_for: WaitFor) -> None:
+    def __init__(
+        self, node: Node, wait_for: WaitFor, publisher_node: str = "video_publisher"
+    ) -> None:
         self._wait_for = wait_for
         self._caller = Caller(node, wait_for)
+        self._name = publisher_node
 
     def release(self, matched: Callable[[], bool]) -> None:
         """Wait until every subscription that must get the first image can, then let it come.
@@ -182,14 +183,14 @@ class PublisherHold:
             matched: whether they have matched the publisher, from the readers' side: of the
                 tracker's node see :func:`has_publisher`.
         """
-        self._wait_for(matched, f"a subscription to {_PUBLISHER_NODE}")
+        self._wait_for(matched, f"a subscription to {self._name}")
         self.set(False)
 
     def set(self, hold: bool) -> None:
         """Set the parameter; when this returns, it holds."""
         parameter = Parameter("hold", value=hold).to_parameter_msg()
         request = SetParameters.Request(parameters=[parameter])
-        self._caller.call(SetParameters, f"{_PUBLISHER_NODE}/set_parameters", request)
+        self._caller.call(SetParameters, f"{self._name}/set_parameters", request)
 
 
 def has_publisher(report: Mapping[str, str]) -> bool:
