@@ -187,6 +187,15 @@ def test_recipe_options_are_read_and_refused() -> None:
         read_recipe(Recipe, None, ("steps",))
 
 
+@pytest.mark.parametrize("kind", ["siamrpn", "mdnet", "adnet"])
+def test_a_wrong_setting_is_told_before_the_data_is_read(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").write_text("no annotations")
+    arguments = ["train", kind, "--data", str(tmp_path), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*arguments, "--set", "stepps=7"])
+    assert result.exit_code != 0
+    assert "there is no parameter 'stepps'" in result.output
+
+
 def test_a_recipe_file_is_read_and_settings_go_over_it(tmp_path: Path) -> None:
     path = tmp_path / "short.recipe"
     path.write_text("# seven steps\n\nsteps = 7  # as few as that\ndecay=log\nteacher = a=b\n")

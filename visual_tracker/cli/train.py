@@ -134,19 +134,22 @@ def command(
             f"training needs {error.name}; install visual_tracker[train]"
         ) from None
     device = resolve_device(device)
+    # before the data is read, which takes longer
+    recipe_class, prepare = (Recipe, None) if kind in _PAIRS else _frozen_trunk(kind, stage)
+    recipe: Any = read_recipe(recipe_class, recipe_file, settings)
     if threads:
         torch.set_num_threads(threads)
     try:
         exclusions = Exclusions.read(excluded, cache=output)
         collection = run.read_collections(folders, exclusions)
         budget = int(image_memory * 2**30)
-        if kind in run.TASKS:
+        if prepare is None:
             machine = Machine.from_environment(device, workers)
             training = run.prepare(
                 kind,
                 network,
                 collection,
-                read_recipe(Recipe, recipe_file, settings),
+                recipe,
                 output,
                 machine,
                 budget,
@@ -155,8 +158,6 @@ def command(
                 sampler,
             )
         else:
-            recipe_class, prepare = _frozen_trunk(kind, stage)
-            recipe = read_recipe(recipe_class, recipe_file, settings)
             images = ImageStore(budget, exclusions.shows)
             machine = Machine(device)
             training = prepare(network, collection, recipe, output, machine.device, images, initial)
