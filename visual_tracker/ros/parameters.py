@@ -131,15 +131,19 @@ class ParameterServer:
 
     def _check(self, changed: list[Parameter]) -> SetParametersResult:
         """Refuse what the dataclasses refuse, in their words, before anything is set."""
-        values = {parameter.name: parameter.value for parameter in changed}
+        # what is being declared was checked before
+        values = {
+            parameter.name: parameter.value
+            for parameter in changed
+            if self._node.has_parameter(parameter.name)
+        }
         try:
             for group in self._groups:
                 self._check_together(group, values)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        for parameter in changed:
-            if self._node.has_parameter(parameter.name):
-                self._problems.pop(parameter.name, None)
+        for name in values:
+            self._problems.pop(name, None)
         return SetParametersResult(successful=True)
 
     def _check_together(self, group: _Group, changed: Mapping[str, Value]) -> None:
