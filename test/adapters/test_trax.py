@@ -103,7 +103,7 @@ def test_without_the_library_the_command_names_the_extra(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "trax", None)
     result = CliRunner().invoke(main, ["trax", "--tracker", "kcf"])
     assert result.exit_code == 2
-    assert "pip install 'visual_tracker[vot]'" in result.output
+    assert "pip install '.[vot]'" in result.output
 
 
 def test_the_real_library_gets_the_boxes_that_we_get(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from visual_tracker.evaluation import provenance, runner
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import DatasetError
 from visual_tracker.evaluation.evaluate import Settings, evaluate
-from visual_tracker.evaluation.extras import MissingExtraError, require
 from visual_tracker.evaluation.passes import Run, single_pass, supervised_pass
 from visual_tracker.evaluation.runner import JobResult, RunOptions
 from visual_tracker.evaluation.store import Store
@@ -309,8 +308,3 @@ def test_settings_that_cannot_be_run(tmp_path: Path, change: dict, message: str)
 def test_labels_name_files(label: str) -> None:
     with pytest.raises(ParameterError, match="label"):
         Candidate(label, "kcf")
-
-
-def test_a_missing_library_names_the_extra() -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'visual_tracker\[eval\]'"):
-        require("no_such_library")

@@ -293,7 +293,7 @@ def test_an_engine_that_is_not_installed_says_what_to_install(
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: None if name == "openvino" else find(name)
     )
-    with pytest.raises(TrackerUnavailableError, match=r"pip install 'visual_tracker\[openvino\]'"):
+    with pytest.raises(TrackerUnavailableError, match=r"pip install '.\[openvino\]'"):
         create_tracker("siamrpn", engine="openvino")
 
 

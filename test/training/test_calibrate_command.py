@@ -36,7 +36,7 @@ def test_what_a_plot_lacks_is_said_before_anything_is_run(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = calibrate(data, "--plot", tmp_path / "plot.png")
     assert result.exit_code == 2
-    assert "matplotlib.figure is needed: pip install 'visual_tracker[eval]'" in result.output
+    assert "matplotlib.figure is needed (in the clone: pip install '.[eval]'" in result.output
 
 
 def test_excluded_pictures_are_left_out(

@@ -15,7 +15,7 @@ import numpy as np
 
 from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.evaluation.extras import require
+from visual_tracker.extras import require
 
 
 def as_got10k_tracker(candidate: Candidate, one_based: bool = True) -> Any:
@@ -30,7 +30,7 @@ def as_got10k_tracker(candidate: Candidate, one_based: bool = True) -> Any:
         MissingExtraError: if got10k is not installed.
         TrackerUnavailableError: if this machine cannot run the tracker.
     """
-    base = require("got10k.trackers", "got10k").Tracker
+    base = require("got10k.trackers", "pip install got10k").Tracker
     shift = np.array([1.0, 1.0, 0.0, 0.0]) * one_based
     tracker = candidate.create()
 

@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from visual_tracker.boxes import Box
-from visual_tracker.evaluation.extras import require
 from visual_tracker.evaluation.sequences import FileFrames
+from visual_tracker.extras import how_to_install, require
 from visual_tracker.images import Image
 from visual_tracker.trackers import Track, Tracker
-
-EXTRA = "visual_tracker[vot]"
 
 
 def serve(tracker: Tracker) -> None:
@@ -31,7 +29,7 @@ def serve(tracker: Tracker) -> None:
     Raises:
         MissingExtraError: if the trax library is not installed.
     """
-    trax = require("trax", EXTRA)
+    trax = require("trax", how_to_install("vot"))
     with trax.Server(
         [trax.Region.RECTANGLE], [trax.Image.PATH], tracker_name=tracker.name
     ) as server:

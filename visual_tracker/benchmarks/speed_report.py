@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from visual_tracker.evaluation.extras import require
+from visual_tracker.extras import require
 
 #: key -> heading; a column without a single value is left out
 COLUMNS = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from visual_tracker.extras import how_to_install
 from visual_tracker.trackers import TrackerUnavailableError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def command(
         from visual_tracker.training.recipe import Recipe
     except ImportError as error:
         raise TrackerUnavailableError(
-            f"calibration needs {error.name}; install visual_tracker[train]"
+            f"calibration needs {error.name} ({how_to_install('train')})"
         ) from None
     if plot:
         calibration_plot.check(plot)  # not after half an hour

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from visual_tracker.extras import how_to_install
 from visual_tracker.models.geometry import GeometryError
 from visual_tracker.models.weights import WeightsError, packaged_weights
 from visual_tracker.parameters import ParameterError
@@ -97,5 +98,5 @@ def _torch_modules() -> tuple[Any, Any]:
         )
     except ImportError as error:
         raise TrackerUnavailableError(
-            f"exporting needs PyTorch: {error} (pip install 'visual_tracker[dl]')"
+            f"exporting needs PyTorch ({how_to_install('dl')}): {error}"
         ) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
+from visual_tracker.extras import how_to_install
 from visual_tracker.trackers import TrackerUnavailableError
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -68,7 +69,7 @@ def command(
         from visual_tracker.training.run import read_collections
     except ImportError as error:
         raise TrackerUnavailableError(
-            f"packing needs {error.name}; install visual_tracker[train]"
+            f"packing needs {error.name} ({how_to_install('train')})"
         ) from None
     exclusions = Exclusions.read(excluded)
     collection = read_collections(folders, exclusions)

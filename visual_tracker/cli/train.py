@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from visual_tracker.cli.options import parse_settings, read_settings_file
+from visual_tracker.extras import how_to_install
 from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import ParameterError, Parameters, ParametersT
 from visual_tracker.sources import SourceError
@@ -131,7 +132,7 @@ def command(
         from visual_tracker.training.trainer import Machine
     except ImportError as error:
         raise TrackerUnavailableError(
-            f"training needs {error.name}; install visual_tracker[train]"
+            f"training needs {error.name} ({how_to_install('train')})"
         ) from None
     device = resolve_device(device)
     # before the data is read, which takes longer

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from visual_tracker.evaluation.extras import require
 from visual_tracker.evaluation.metrics import (
     PRECISION_PIXELS,
     PRECISION_THRESHOLDS,
@@ -13,6 +12,7 @@ from visual_tracker.evaluation.metrics import (
     FloatArray,
 )
 from visual_tracker.evaluation.tables import ranked
+from visual_tracker.extras import require
 
 #: inches and dots an inch of every figure
 SIZE, RESOLUTION = (6.4, 4.4), 130

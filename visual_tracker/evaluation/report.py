@@ -12,11 +12,11 @@ import cv2
 
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.evaluation.extras import require
 from visual_tracker.evaluation.plots import write_plots
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Store
 from visual_tracker.evaluation.worst_moments import Moment, strip, worst_moment
+from visual_tracker.extras import require
 
 REPORT_FILE = "report.html"
 TEMPLATE = "report.html.jinja"

@@ -18,11 +18,11 @@ import numpy as np
 
 from visual_tracker.evaluation import provenance
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.evaluation.extras import require
 from visual_tracker.evaluation.pacing import EveryFrame, RealTime
 from visual_tracker.evaluation.passes import Run, single_pass, supervised_pass
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Fingerprint, Store
+from visual_tracker.extras import require
 from visual_tracker.parameters import ParameterError
 from visual_tracker.threads import limit_threads
 

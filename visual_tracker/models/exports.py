@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from visual_tracker.extras import how_to_install
 from visual_tracker.models.deployment import Planes, deployed, deployed_maps
 from visual_tracker.models.region_maps import MAPS
 from visual_tracker.models.siamfc import LiteSiamFc
@@ -214,7 +215,7 @@ def _write_onnx(
     dynamic: dict[str, dict[int, str]],
 ) -> None:
     if importlib.util.find_spec("onnx") is None:
-        raise ExportError("writing ONNX needs onnx (pip install 'visual_tracker[onnx]')")
+        raise ExportError(f"writing ONNX needs onnx ({how_to_install('onnx')})")
     try:
         with torch.no_grad(), warnings.catch_warnings():
             # The exporter by tracing: it needs no onnxscript and takes a tenth of the other's time.

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from visual_tracker.extras import how_to_install
 from visual_tracker.models.cuda import has_cuda_driver
 from visual_tracker.models.engines import choice
 from visual_tracker.models.shared_matchers import MatcherSpec
@@ -64,7 +65,7 @@ def missing_libraries() -> str | None:
     """What to install before a network can run; None if nothing is missing."""
     for module in _REQUIRED:
         if importlib.util.find_spec(module) is None:
-            return f"install {module} (pip install 'visual_tracker[dl]')"
+            return f"install {module} ({how_to_install('dl')})"
     return None
 
 
@@ -73,7 +74,7 @@ def missing_engine(engine: str) -> str | None:
     missing = choice.missing_module(engine)
     if missing is None:
         return None
-    return f"install {missing} (pip install 'visual_tracker[{choice.extra_of(engine)}]')"
+    return f"install {missing} ({how_to_install(choice.extra_of(engine))})"
 
 
 def matcher_spec(kind: str, chosen: EngineParameters, weights: Path, device: str) -> MatcherSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from visual_tracker.evaluation.extras import require
+from visual_tracker.extras import require
 from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers.confidence import Calibration
 from visual_tracker.training.reliability import reliability_of

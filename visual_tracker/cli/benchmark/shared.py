@@ -16,7 +16,7 @@ from rich.console import Console
 from visual_tracker.benchmarks import speed
 from visual_tracker.cli.options import Function, candidates_options
 from visual_tracker.evaluation import tables
-from visual_tracker.evaluation.extras import MissingExtraError, require
+from visual_tracker.extras import MissingExtraError, require
 from visual_tracker.parameters import ParameterError
 
 DEFAULT_SIZES = ("640x480", "1280x720", "1920x1080")

@@ -18,7 +18,7 @@ from visual_tracker.cli.benchmark.shared import (
 )
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.evaluation.extras import require
+from visual_tracker.extras import require
 from visual_tracker.machine import describe_machine
 from visual_tracker.trackers import DEFAULT_TRACKER
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from visual_tracker.evaluation.extras import require
+from visual_tracker.extras import require
 from visual_tracker.ros.benchmarks.stages import BESIDE_TRACKING, ELSEWHERE, NODE, STAGES
 
 #: headings of what was measured
