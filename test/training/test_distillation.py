@@ -22,6 +22,7 @@ from visual_tracker.models.weights import WeightsError  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
 from visual_tracker.training.data import read_collection  # noqa: E402
 from visual_tracker.training.distillation import Distillation  # noqa: E402
+from visual_tracker.training.mirrored import mirrored_answers, with_both  # noqa: E402
 from visual_tracker.training.recipe import Recipe  # noqa: E402
 from visual_tracker.training.run import prepare  # noqa: E402
 from visual_tracker.training.tasks import SiamRpnTask  # noqa: E402
@@ -514,6 +515,65 @@ def test_a_recipe_with_maps_trains_fresh_heads_on_the_given_trunk(tmp_path: Path
 def test_maps_need_a_teacher() -> None:
     with pytest.raises(ParameterError, match="teacher_maps needs a teacher"):
         SiamRpnTask(LiteSiamRpn(16), plain_recipe(teacher_maps=1.0))
+
+
+class TeacherOfLightness(FixedTeacher):
+    """Takes the lightest column of cells for the target, as wide as it lies far to the right."""
+
+    def answer(self, search: torch.Tensor) -> Lesson:
+        cells = search[:, :, 15 : 15 * 16 : 16, 15 : 15 * 16 : 16].mean(dim=1)
+        place = (torch.arange(15) - 7.0) * STRIDE
+        x = place.expand_as(cells) + 3
+        y = place[:, None].expand_as(cells)
+        width, height = torch.full_like(cells, 40.0), torch.full_like(cells, 20.0)
+        boxes = torch.stack((x, y, width, height), dim=1)
+        return self.lesson._replace(logits=cells, boxes=boxes)
+
+
+def test_what_a_teacher_sees_in_the_mirror_comes_back_to_its_place() -> None:
+    """It boxes everything 3 pixels too far to the right, in both, which cancels out."""
+    search = torch.rand(2, 3, 257, 257)
+    teacher = TeacherOfLightness(a_lesson(2))
+    template, seen = torch.rand(2, 3, 127, 127), search[:, :, 1:256, 1:256]
+    plain = teacher(template, seen)
+    logits, boxes = mirrored_answers(teacher, template, seen, 1)
+    assert teacher.others == 1
+    assert torch.equal(teacher.shown[0], template.flip(-1))
+    torch.testing.assert_close(logits, plain.logits)
+    both = with_both(plain, logits, boxes)
+    place = (torch.arange(15) - 7.0) * STRIDE
+    torch.testing.assert_close(both.boxes[:, 0], place.expand(2, 15, 15))
+    torch.testing.assert_close(both.boxes[:, 1:], plain.boxes[:, 1:])
+
+
+def test_both_answers_count_alike() -> None:
+    lesson, other = a_lesson(1), a_lesson(1)
+    boxes = other.boxes * torch.tensor([1.0, 1.0, 4.0, 0.25])[:, None, None]
+    both = with_both(lesson, other.logits + 2, boxes)
+    torch.testing.assert_close(both.logits, lesson.logits + 1)
+    torch.testing.assert_close(both.boxes[:, 2], 2 * lesson.boxes[:, 2])
+    torch.testing.assert_close(both.boxes[:, 3], lesson.boxes[:, 3] / 2)
+    assert both.features is lesson.features
+
+
+def test_a_recipe_with_a_mirrored_teacher_learns_from_both_answers() -> None:
+    search = torch.rand(1, 3, 257, 257)
+    batch = a_batch([True]) | {"search": search}
+    teacher = TeacherOfLightness(a_lesson(1))
+    given = proposals(1)
+
+    def loss(mirrored: bool) -> float:
+        recipe = only("boxes", teacher_mirrored=mirrored)
+        return float(Distillation(teacher, recipe)(batch, given).detach())
+
+    plain, both = loss(False), loss(True)
+    assert plain > both > 0  # the anchors lie where the boxes of both do, but for their sizes
+
+
+@pytest.mark.parametrize("changes", [{}, {"teacher": "any.safetensors", "teacher_maps": 1.0}])
+def test_a_mirrored_teacher_is_one_and_gives_no_maps(changes: dict[str, object]) -> None:
+    with pytest.raises(ParameterError, match="teacher_mirrored needs a teacher, and no"):
+        SiamRpnTask(LiteSiamRpn(16), plain_recipe(teacher_mirrored=True, **changes))
 
 
 def test_the_teacher_is_not_trained() -> None:

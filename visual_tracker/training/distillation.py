@@ -24,6 +24,7 @@ from visual_tracker.models.geometry import LITE_RPN
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.siamrpn import PairProposals
 from visual_tracker.training.losses import mean_of_chosen
+from visual_tracker.training.mirrored import mirrored_answers, with_both
 from visual_tracker.training.own_size import at_own_size, best_boxes, own_scale
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.teachers.nanotrack import (
@@ -139,6 +140,8 @@ class Distillation(nn.Module):
             read = self._as_theirs(proposals)
         teacher = self._teacher[0].to(proposals.embedding.device)
         lesson: Lesson = teacher(template, search, others, read)
+        if self._recipe.teacher_mirrored:
+            lesson = with_both(lesson, *mirrored_answers(teacher, template, search, others))
         return lesson
 
     def _as_theirs(self, proposals: PairProposals) -> tuple[Tensor, Tensor]:

@@ -87,6 +87,11 @@ class Recipe(Parameters):
         minimum=0.0,
         maximum=1.0,
     )
+    teacher_mirrored: bool = parameter(
+        False,
+        "Its answers are the mean of those to the crops and to the crops in the mirror; not with "
+        "teacher_maps, which are not the same there.",
+    )
     teacher_maps: float = parameter(
         0.0, "Weight of having the maps of its heads, which then read our features.", minimum=0.0
     )
