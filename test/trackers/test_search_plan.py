@@ -40,7 +40,7 @@ def frames_until_whole(
 
 def test_the_region_grows_by_a_constant_step_around_the_last_place() -> None:
     for lost in (1, 2, 3, 4):
-        frame = lost_frame((960, 540), 0.5, lost, 64, 10_000, LITE, IMAGE)
+        frame = lost_frame((960, 540), 0.5, lost, lost, 64, 10_000, LITE, IMAGE)
         side = 208 + 64 * lost
         assert frame.region.center == (960, 540)
         assert side <= frame.width - 49 < side + 16
@@ -93,7 +93,7 @@ def test_every_place_of_a_full_hd_image_is_searched_at_bounded_cost(
     whole = tiles(Box(0, 0, *IMAGE), (x, y), (LARGEST - geometry.kernel_span) * pixel)
     found = False
     for lost in range(first, first + len(whole)):
-        frame = lost_frame((x, y), pixel, lost, growth, LARGEST, geometry, IMAGE)
+        frame = lost_frame((x, y), pixel, lost, lost, growth, LARGEST, geometry, IMAGE)
         assert max(frame.width, frame.height) < LARGEST + geometry.size_step
         seen = centers_of(frame, geometry)
         left, top, right, bottom = seen.xyxy

@@ -67,6 +67,7 @@ from visual_tracker.trackers.likeness import Likeness
 from visual_tracker.trackers.score_map import suppress
 from visual_tracker.trackers.search_plan import lost_frame
 from visual_tracker.trackers.siamrpn import Ranked, SiamRpnTracker
+from visual_tracker.trackers.sure_size import SureSize
 from visual_tracker.trackers.target_hold import HoldRules, Sighting, TargetHold
 from visual_tracker.trackers.target_memory import TargetMemory
 from visual_tracker.trackers.torch_runtime import weights_path
@@ -118,6 +119,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         super()._init(image, box)
         self._strangers = DistractorTracks(box)
         self._hold = TargetHold(box)
+        self._size = SureSize(box)
         self._check = BoxCheck()
         self._memory = TargetMemory(self.matcher, self._template, self.parameters)
         if self.parameters.target_model or self.parameters.box_correction:
@@ -142,6 +144,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
             box = yield from self._keep(image, seen)
         else:
             self._memory.drop_lessons()
+            self._size.drop()
         return Track(box, confidence, state, region)
 
     def _keep(self, image: Image, seen: _Search) -> Generator[Question, Response, Box]:
@@ -154,9 +157,12 @@ class DaSiamRpnTracker(SiamRpnTracker):
             better = yield from self._better_box(image, box, template)
         if better is None:
             self._learn(seen.choice, template, confidence)
+            is_sure = confidence > self.parameters.template_threshold
+            self._size.note(box, is_sure, self.parameters.learn_delay)
             return box
         # what was seen in the wrong frame is not what is to be learned
         self._memory.drop_lessons()
+        self._size.drop()
         self._hold.correct(better)
         return better
 
@@ -177,16 +183,18 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _wide_search(self, image: Image) -> Generator[Question, Response, _Search]:
         """Search the region that grows around the box held last."""
-        held = self._hold.held_box
-        frame = self._wide_frame(image, held, self._hold.search_steps)
-        return (yield from self._search(image, frame, held, wide=True))
+        steps = self._hold.search_steps
+        sought, turn = self._size.sought(self._hold.held_box, steps)
+        frame = self._wide_frame(image, sought, steps, turn)
+        return (yield from self._search(image, frame, sought, wide=True))
 
-    def _wide_frame(self, image: Image, box: Box, steps: int) -> CropFrame:
-        """The region around a box after so many steps of growth, or a part of it."""
+    def _wide_frame(self, image: Image, box: Box, steps: int, turn: int) -> CropFrame:
+        """The region around a box after so many steps of growth, or the part whose turn it is."""
         return lost_frame(
             box.center,
             self._pixel(box),
             steps,
+            turn,
             self.parameters.search_growth,
             self.parameters.largest_search,
             self.geometry,

@@ -58,6 +58,7 @@ def lost_frame(
     center: tuple[float, float],
     pixel: float,
     frames_lost: int,
+    turn: int,
     growth: int,
     largest: int,
     geometry: Geometry,
@@ -69,6 +70,8 @@ def lost_frame(
         center: where the target was last seen.
         pixel: image pixels a crop pixel, as the template's size asks for.
         frames_lost: n, 1 for the first frame after the one in which the target was lost.
+        turn: n again, or less where the target is searched at several scales by turns: the number
+            of this search among those of its scale.
         growth: step a frame of the region's side, in crop pixels.
         largest: largest side of a crop, in crop pixels.
         geometry: of the network.
@@ -77,7 +80,7 @@ def lost_frame(
     reach = geometry.search_size - geometry.kernel_span + growth * frames_lost
     region = lost_centers(center, reach * pixel, *image_size)
     parts = tiles(region, center, (largest - geometry.kernel_span) * pixel)
-    tile = parts[(frames_lost - 1) % len(parts)]
+    tile = parts[(turn - 1) % len(parts)]
     width, height = (
         geometry.fitting_size(side / pixel + geometry.kernel_span)
         for side in (tile.width, tile.height)
