@@ -33,8 +33,9 @@ that is little below the threshold makes no loss yet, nor does one little above 
 reported as lost (ours). After more than `patience` frames of that a second region is searched in
 each frame in which the target is not found nearby: without a window, around the box held last,
 growing each frame by `search_growth` network pixels until it covers the image
-(`visual_tracker.trackers.search_plan`). What is likelier there than nearby is shown and followed
-instead (`visual_tracker.trackers.target_hold`).
+(`visual_tracker.trackers.search_plan`), for a target of the size held last and of the one that it
+had before the doubts, by turns (`visual_tracker.trackers.sure_size`). What is likelier there than
+nearby is shown and followed instead (`visual_tracker.trackers.target_hold`).
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ any size. Wide searches at a scale of that box look for something else from then
 held at half of its length, and then taken for a bush of a quarter of it, was not found again while
 it stood in the middle of the image (docs/experiments.md, 34). So as with lessons
 (:mod:`visual_tracker.trackers.delayed_lessons`) the sizes of the last frames before a loss do not
-count, nor those of frames that were not sure. A target that was never sure for long keeps the size
-held last: it is looked for in both, by turns, where they differ.
+count, nor those of frames that were not sure. But a target that is seldom sure changes its size,
+too: so it is looked for in both, by turns.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class SureSize:
             steps: number of the step, from 1.
 
         Returns:
-            A box of the size to look for, at the place of `held`: the sure one and the one held last
-            by turns. And the number of the step among those that look for such a size.
+            A box at the place of `held`, of the sure size or of the one held last, by turns; and
+            the number of the step among those that look for such a size.
         """
         ratio = math.sqrt(self._box.area / held.area)
         turn = steps if 1 / _ALIKE <= ratio <= _ALIKE else (steps + 1) // 2
