@@ -1,9 +1,9 @@
 """The size of a lost target: what it was before the doubts that ended in the loss.
 
 A target that goes behind something shrinks to what is left of it, and what is then taken for it has
-any size. Wide searches at a scale of that box look for something else from then on: a car that was
-held at half of its length, and then taken for a bush of a quarter of it, was not found again while
-it stood in the middle of the image (docs/experiments.md, 34). So as with lessons
+any size. Wide searches at a scale of that box look for something else from then on: a car whose box
+had shrunk to two thirds of its length, and then lay on something of a quarter of it, was not found
+again while it drove through the middle of the image (docs/experiments.md, 34). So as with lessons
 (:mod:`visual_tracker.trackers.delayed_lessons`) the sizes of the last frames before a loss do not
 count, nor those of frames that were not sure. But a target that is seldom sure changes its size,
 too: so it is looked for in both, by turns.
