@@ -518,7 +518,7 @@ def test_maps_need_a_teacher() -> None:
 
 
 class TeacherOfLightness(FixedTeacher):
-    """Takes the lightest column of cells for the target, as wide as it lies far to the right."""
+    """Scores each cell by its lightness, and boxes it 3 pixels too far to the right."""
 
     def answer(self, search: torch.Tensor) -> Lesson:
         cells = search[:, :, 15 : 15 * 16 : 16, 15 : 15 * 16 : 16].mean(dim=1)

@@ -144,8 +144,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
         if state is TrackState.TRACKING and confidence >= rules.thresholds.lost:
             box = yield from self._keep(image, seen)
         else:
-            self._memory.drop_lessons()
-            self._size.drop()
+            self._drop_what_waits()
         return Track(box, confidence, state, region)
 
     def _keep(self, image: Image, seen: _Search) -> Generator[Question, Response, Box]:
@@ -162,8 +161,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
             self._size.note(box, is_sure, self.parameters.learn_delay)
             return box
         # what was seen in the wrong frame is not what is to be learned
-        self._memory.drop_lessons()
-        self._size.drop()
+        self._drop_what_waits()
         self._hold.correct(better)
         return better
 
@@ -335,3 +333,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
         """Learn from a frame in which the target is held; `template` makes that of its box."""
         self._memory.learn(choice, template, confidence, self.parameters)
         self._template = self._memory.template(self.parameters.template_share)
+
+    def _drop_what_waits(self) -> None:
+        """Forget what the last frames showed: the target is not held, or was not framed rightly."""
+        self._memory.drop_lessons()
+        self._size.drop()
