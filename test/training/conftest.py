@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
+
+#: holds the lock that is named until its end
+_HOLD = """
+import fcntl, sys
+with open(sys.argv[1], "w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +33,20 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def locked_elsewhere() -> Callable[[Path], AbstractContextManager[None]]:
+    """Lets another process hold a file's lock; it is killed at the end of the context."""
+
+    @contextmanager
+    def hold(path: Path) -> Iterator[None]:
+        command = [sys.executable, "-c", _HOLD, str(path)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, text=True, **pipes) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield
+            process.kill()
+
+    return hold

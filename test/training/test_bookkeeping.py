@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,12 @@ torch = pytest.importorskip("torch")
 
 from visual_tracker.training.bookkeeping import (  # noqa: E402
     CHECKPOINT,
+    LOCK,
     LOG,
     Checkpoint,
     CheckpointError,
     RunLog,
+    only_run_in,
 )
 
 
@@ -57,3 +61,18 @@ def test_a_log_is_cut_back_to_a_step(tmp_path: Path) -> None:
     with (tmp_path / LOG).open(newline="") as file:
         rows = [list(row.values()) for row in csv.DictReader(file)]
     assert rows == [["1", "1.0", ""], ["2", "0.5", ""], ["3", "0.5", "0.9"]]
+
+
+def test_a_second_run_is_kept_out_until_the_first_is_killed(
+    tmp_path: Path, locked_elsewhere: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    refused = pytest.raises(CheckpointError, match="another process")
+    with locked_elsewhere(tmp_path / LOCK), refused, only_run_in(tmp_path):
+        pass
+    with only_run_in(tmp_path):
+        pass
+
+
+def test_a_run_makes_its_folder(tmp_path: Path) -> None:
+    with only_run_in(tmp_path / "runs" / "lite"):
+        assert (tmp_path / "runs" / "lite").is_dir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from test.training.factories import write_native  # noqa: E402
 from visual_tracker.cli import main  # noqa: E402
+from visual_tracker.training.bookkeeping import LOCK  # noqa: E402
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -82,6 +85,20 @@ def test_a_file_that_is_no_weights_is_one_line(kind: str, data: Path, tmp_path: 
         assert result.exit_code == 2
         last = result.output.splitlines()[-1]
         assert last.startswith(f"visual-tracker: error: {initial} cannot be read as weights")
+
+
+@pytest.mark.parametrize("kind", ["siamrpn", "mdnet"])
+def test_a_folder_in_which_another_process_trains_is_refused(
+    kind: str,
+    data: Path,
+    tmp_path: Path,
+    locked_elsewhere: Callable[[Path], AbstractContextManager[None]],
+) -> None:
+    with locked_elsewhere(tmp_path / LOCK):
+        result = train(kind, data, tmp_path, "--device", "cpu")
+    assert result.exit_code == 2
+    last = result.output.splitlines()[-1]
+    assert last.startswith(f"visual-tracker: error: another process trains in {tmp_path};")
 
 
 @pytest.mark.parametrize("workers", [0, 1])

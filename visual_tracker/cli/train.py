@@ -124,7 +124,7 @@ def command(
         from visual_tracker.models.efficientnet_lite import PretrainedError
         from visual_tracker.models.loading import write_weights
         from visual_tracker.training import run
-        from visual_tracker.training.bookkeeping import CheckpointError
+        from visual_tracker.training.bookkeeping import CheckpointError, only_run_in
         from visual_tracker.training.exclusions import Exclusions
         from visual_tracker.training.images import ImageStore
         from visual_tracker.training.plans import SampleError
@@ -141,6 +141,8 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     try:
+        if int(os.environ.get("RANK", 0)) == 0:  # torchrun's other processes are of the same run
+            click.get_current_context().with_resource(only_run_in(output))
         exclusions = Exclusions.read(excluded, cache=output)
         collection = run.read_collections(folders, exclusions)
         budget = int(image_memory * 2**30)

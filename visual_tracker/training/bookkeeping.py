@@ -1,13 +1,16 @@
 """What a training run keeps of itself: a checkpoint, a log, and a bar for who watches.
 
 The state lies in one file, written by replacing the old one, so that a kill at any time loses one
-interval at most. The log is then cut back to what the checkpoint has seen.
+interval at most. The log is then cut back to what the checkpoint has seen. A lock keeps a second
+run out of the folder, in which both would write over each other.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
+import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +23,33 @@ from visual_tracker.parameters import Parameters
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
+LOCK = ".lock"
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be resumed; the message says why."""
+    """A run that cannot be resumed; the message says why."""
+
+
+@contextmanager
+def only_run_in(output: Path) -> Iterator[None]:
+    """Keep the runs of other processes out of a folder, which is made if need be.
+
+    The lock is the process's own: it ends with it, whatever ends it and whatever workers it leaves
+    behind. Where a file system knows no locks there is none.
+
+    Raises:
+        CheckpointError: if another process has a run in the folder.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / LOCK).open("w") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise CheckpointError(
+                    f"another process trains in {output}; let it end or use another --output"
+                ) from None
+        yield
 
 
 class Checkpoint:
