@@ -124,6 +124,22 @@ def test_the_teacher_sees_both_crops_around_their_centres() -> None:
     assert torch.equal(search[0, :, 127, 127], batch["search"][0, :, 128, 128])
 
 
+def test_a_teacher_sees_clear_crops_where_there_are_any() -> None:
+    clear = a_batch([True])
+    batch = a_batch([True])
+    batch |= {"clear_template": clear["template"], "clear_search": clear["search"]}
+    teacher = FixedTeacher(a_lesson(1))
+    Distillation(teacher, plain_recipe())(batch, proposals(1))
+    template, search = teacher.shown
+    assert torch.equal(template, clear["template"][:, :, 1:128, 1:128])
+    assert torch.equal(search, clear["search"][:, :, 1:256, 1:256])
+
+
+def test_a_clear_view_is_a_teachers() -> None:
+    with pytest.raises(ParameterError, match="teacher_clear needs a teacher"):
+        SiamRpnTask(LiteSiamRpn(16), plain_recipe(teacher_clear=True))
+
+
 def test_the_response_loss_is_the_divergence_of_positive_pairs() -> None:
     lesson, logits = a_lesson(2), random_logits(2)
     recipe = only("response", teacher_temperature=2.0)

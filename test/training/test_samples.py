@@ -134,6 +134,27 @@ def test_a_sample_depends_on_its_number_alone(tmp_path: Path) -> None:
     assert not np.array_equal(one.make(3).search, one.make(4).search)
 
 
+def test_what_a_teacher_sees_is_clear_and_shows_the_same(tmp_path: Path) -> None:
+    changes = {"distractors": 1.0, "occluders": 1.0, "flip": 1.0, "search_shift": 20.0}
+    worse = {"light": 0.3, "blur": 1.0, "coarse": 1.0, "compression": 1.0, "grey": 0.5}
+    folder = write_native(tmp_path)
+    plain = maker(folder, plain_recipe(**changes))
+    spoilt = maker(folder, plain_recipe(**changes, **worse))
+    clear = maker(folder, plain_recipe(**changes, **worse, teacher_clear=True))
+    for number in range(8):
+        unchanged, seen, both = (samples.make(number) for samples in (plain, spoilt, clear))
+        assert np.array_equal(both.search, seen.search)
+        assert np.array_equal(both.template, seen.template)
+        assert not np.array_equal(both.search, both.clear_search)
+        assert seen.clear_search is None
+        assert np.array_equal(both.clear_search, unchanged.search)
+        assert np.array_equal(both.clear_template, unchanged.template)
+    assert next(iter(spoilt.batches(range(2), 2))).keys() == {
+        "template", "search", "labels", "deltas", "box",
+    }  # fmt: skip
+    assert "clear_search" in next(iter(clear.batches(range(2), 2)))
+
+
 def test_positive_anchors_decode_to_the_box(tmp_path: Path) -> None:
     sample = maker(write_native(tmp_path), plain_recipe()).make(0)
     boxes = decode(anchor_grid(*sample.labels.shape[1:], TINY), sample.deltas)

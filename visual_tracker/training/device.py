@@ -233,9 +233,13 @@ class DeviceMaker:
             for which, crop in enumerate(crops)
         ]
         seen = [device_looks.greyed(crop, plans["grey"]) for crop in seen]
-        template, search = (device_looks.mirrored(crop, plans["flip"]) for crop in seen)
+        names = ["template", "search"]
+        if self._planner.recipe.teacher_clear:
+            names += ["clear_template", "clear_search"]
+            seen += crops
+        shown = (device_looks.mirrored(crop, plans["flip"]) for crop in seen)
         targets = {name: plans[name] for name in ("labels", "deltas", "box")}
-        return {"template": template, "search": search, **targets}
+        return {**dict(zip(names, shown, strict=True)), **targets}
 
     def _search(self, numbers: Tensor, warps: Tensor, mask: Tensor) -> Tensor:
         size = self._geometry.search_size

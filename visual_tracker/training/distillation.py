@@ -211,7 +211,7 @@ class Distillation(nn.Module):
         boxes, scale = batch["box"].float(), own_scale(batch["box"].float())
         template, _ = _theirs(batch)
         teacher = self._teacher[0].to(boxes.device)
-        lesson: Lesson = teacher(template, at_own_size(batch["search"], scale))
+        lesson: Lesson = teacher(template, at_own_size(_shown(batch)[1], scale))
         scale = scale[:, None]
         return best_boxes(lesson, boxes / scale) * scale
 
@@ -235,7 +235,15 @@ class Distillation(nn.Module):
 def _theirs(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Template and search crops as the teacher sees them."""
     template, search = (
-        batch[name][:, :, 1 : 1 + size, 1 : 1 + size]
-        for name, size in (("template", TEMPLATE_SIZE), ("search", SEARCH_SIZE))
+        crop[:, :, 1 : 1 + size, 1 : 1 + size]
+        for crop, size in zip(_shown(batch), (TEMPLATE_SIZE, SEARCH_SIZE), strict=True)
     )
     return template, search
+
+
+def _shown(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Template and search crops that the teacher is to see: clear ones where there are any."""
+    return (
+        batch.get("clear_template", batch["template"]),
+        batch.get("clear_search", batch["search"]),
+    )

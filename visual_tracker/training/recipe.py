@@ -92,6 +92,11 @@ class Recipe(Parameters):
         "Its answers are the mean of those to the crops and to the crops in the mirror; not with "
         "teacher_maps, which are not the same there.",
     )
+    teacher_clear: bool = parameter(
+        False,
+        "It sees the crops clear: without the changes of light and colour, blur, coarseness and "
+        "compression that ours have.",
+    )
     teacher_maps: float = parameter(
         0.0, "Weight of having the maps of its heads, which then read our features.", minimum=0.0
     )

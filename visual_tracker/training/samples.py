@@ -22,6 +22,8 @@ from visual_tracker.training.recipe import Recipe
 
 #: labels of anchors and cells
 NEGATIVE, POSITIVE, IGNORED = 0, 1, -1
+#: arrays of a sample that are crops
+CROPS = frozenset(("template", "search", "clear_template", "clear_search"))
 
 
 class Sample(NamedTuple):
@@ -34,6 +36,9 @@ class Sample(NamedTuple):
         deltas: float32 (4, A, H, W) that move each anchor onto the target; zeros without anchors.
         box: float32 (4,) centre x, centre y, width, height of the target in crop pixels from the
             crop's centre; of width 0 in a negative pair.
+        clear_template: the template crop as it was before light, blur, coarseness, compression and
+            grey; None where no teacher asks for it.
+        clear_search: likewise the search crop.
     """
 
     template: NDArray[np.uint8]
@@ -41,6 +46,8 @@ class Sample(NamedTuple):
     labels: NDArray[np.int8]
     deltas: NDArray[np.float32]
     box: NDArray[np.float32]
+    clear_template: NDArray[np.uint8] | None = None
+    clear_search: NDArray[np.uint8] | None = None
 
 
 class Targets(Protocol):
@@ -152,6 +159,7 @@ class SampleMaker:
         self._planner = Planner(sampler, images.size, geometry, recipe)
         self._images = images
         self._targets = targets
+        self._clear = recipe.teacher_clear
 
     def make(self, number: int) -> Sample:
         """Make one sample.
@@ -161,9 +169,17 @@ class SampleMaker:
         """
         plan = self._planner.plan(number)
         template, search = self._crop(plan.template), self._search(plan)
-        template = augment.seen(template, plan.template_look, plan.grey, plan.flip)
-        search = augment.seen(search, plan.search_look, plan.grey, plan.flip)
-        return Sample(_planes(template), _planes(search), *target_arrays(plan, self._targets))
+        sample = Sample(
+            _planes(augment.seen(template, plan.template_look, plan.grey, plan.flip)),
+            _planes(augment.seen(search, plan.search_look, plan.grey, plan.flip)),
+            *target_arrays(plan, self._targets),
+        )
+        if not self._clear:
+            return sample
+        return sample._replace(
+            clear_template=_planes(augment.turned(template, plan.flip)),
+            clear_search=_planes(augment.turned(search, plan.flip)),
+        )
 
     def batches(
         self, numbers: range, size: int, workers: int = 0, pinned: bool = False
@@ -219,7 +235,8 @@ class NumberedSamples(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """One sample."""
-        return self._maker.make(self._numbers[index])._asdict()
+        sample = self._maker.make(self._numbers[index])._asdict()
+        return {name: array for name, array in sample.items() if array is not None}
 
 
 def target_arrays(

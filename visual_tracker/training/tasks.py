@@ -75,6 +75,8 @@ class SiamRpnTask(Task):
             raise ParameterError("a teacher needs --network lite; set teacher= to nothing")
         if recipe.teacher_maps > 0 and not recipe.teacher:
             raise ParameterError("teacher_maps needs a teacher; set teacher=, or teacher_maps=0")
+        if recipe.teacher_clear and not recipe.teacher:
+            raise ParameterError("teacher_clear needs a teacher; set teacher=, or leave it out")
         if recipe.teacher_mirrored and (recipe.teacher_maps > 0 or not recipe.teacher):
             raise ParameterError(
                 "teacher_mirrored needs a teacher, and no teacher_maps, which differ in the mirror"

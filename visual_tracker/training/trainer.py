@@ -32,6 +32,7 @@ from visual_tracker.training.bookkeeping import (
 from visual_tracker.training.losses import Losses
 from visual_tracker.training.optimizers import Optimizer
 from visual_tracker.training.recipe import Recipe
+from visual_tracker.training.samples import CROPS
 from visual_tracker.training.schedule import rate_factor, release_steps
 from visual_tracker.training.tasks import Task
 
@@ -307,7 +308,7 @@ class Trainer:
         moved = {
             name: value.to(self.machine.device, non_blocking=True) for name, value in batch.items()
         }
-        for name in ("template", "search"):
+        for name in CROPS & moved.keys():
             moved[name] = moved[name].float().contiguous(memory_format=torch.channels_last)
         return moved
 
