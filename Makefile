@@ -163,8 +163,10 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(call siamrpn,5,5-more,5,--set seed=$$(($(SEED) + 1000)))
 	$(call siamrpn,6,6,5-more)
 	$(call siamrpn,7,7,6)
+	$(call siamrpn,8,8,7,--set seed=$$(($(SEED) + 3000)))
+	$(call siamrpn,9,9,8)
 	$(CALIBRATE) --network lite-wide --weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
-	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-7/weights.safetensors'
+	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-9/weights.safetensors'
 	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \
 		--image-memory 2.5 \
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
