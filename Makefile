@@ -151,6 +151,9 @@ siamrpn = $(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-$(1).recipe --set s
 	--set teacher='$(TEACHER)' --threads 2 --image-memory 2.5 --output '$(RUNS)/siamrpn-lite-$(2)' \
 	$(if $(3),--initial '$(RUNS)/siamrpn-lite-$(3)/weights.safetensors') $(4)
 
+# The teacher sees the crops clear that ours sees blurred, coarse or dark.
+CLEAR = --set teacher_clear=true
+
 # Each run goes on from its checkpoint; dev/package_weights.py ships what comes out, weights with the
 # calibration that lies beside them.
 .PHONY: weights
@@ -163,8 +166,8 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(call siamrpn,5,5-more,5,--set seed=$$(($(SEED) + 1000)))
 	$(call siamrpn,6,6,5-more)
 	$(call siamrpn,7,7,6)
-	$(call siamrpn,8,8,7,--set seed=$$(($(SEED) + 3000)))
-	$(call siamrpn,9,9,8)
+	$(call siamrpn,5,8,7,--set seed=$$(($(SEED) + 3000)) --set steps=1600 $(CLEAR))
+	$(call siamrpn,7,9,8,$(CLEAR))
 	$(CALIBRATE) --network lite-wide --weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-9/weights.safetensors'
 	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \

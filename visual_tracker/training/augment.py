@@ -90,11 +90,11 @@ def seen(image: Image, look: Look, without_colour: bool, mirrored: bool) -> Imag
         image = compressed(image, look.quality)
     if without_colour:
         image = grey(image)
-    return turned(image, mirrored)
+    return flipped(image, mirrored)
 
 
-def turned(image: Image, mirrored: bool) -> Image:
-    """The image, or its mirror image, left and right exchanged."""
+def flipped(image: Image, mirrored: bool) -> Image:
+    """The image, mirrored left to right if it is to be."""
     return image[:, ::-1] if mirrored else image
 
 

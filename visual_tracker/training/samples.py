@@ -177,8 +177,8 @@ class SampleMaker:
         if not self._clear:
             return sample
         return sample._replace(
-            clear_template=_planes(augment.turned(template, plan.flip)),
-            clear_search=_planes(augment.turned(search, plan.flip)),
+            clear_template=_planes(augment.flipped(template, plan.flip)),
+            clear_search=_planes(augment.flipped(search, plan.flip)),
         )
 
     def batches(
