@@ -17,6 +17,7 @@ from visual_tracker.models.anchors import anchor_grid, encode  # noqa: E402
 from visual_tracker.models.geometry import LITE_RPN  # noqa: E402
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
 from visual_tracker.models.loading import write_weights  # noqa: E402
+from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
 from visual_tracker.models.siamrpn import PairProposals  # noqa: E402
 from visual_tracker.models.weights import WeightsError  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
@@ -25,7 +26,7 @@ from visual_tracker.training.distillation import Distillation  # noqa: E402
 from visual_tracker.training.mirrored import mirrored_answers, with_both  # noqa: E402
 from visual_tracker.training.recipe import Recipe  # noqa: E402
 from visual_tracker.training.run import prepare  # noqa: E402
-from visual_tracker.training.tasks import SiamRpnTask  # noqa: E402
+from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask  # noqa: E402
 from visual_tracker.training.teachers.nanotrack import (  # noqa: E402
     RESPONSE_SIZE,
     STRIDE,
@@ -135,9 +136,13 @@ def test_a_teacher_sees_clear_crops_where_there_are_any() -> None:
     assert torch.equal(search, clear["search"][:, :, 1:256, 1:256])
 
 
-def test_a_clear_view_is_a_teachers() -> None:
-    with pytest.raises(ParameterError, match="teacher_clear needs a teacher"):
-        SiamRpnTask(LiteSiamRpn(16), plain_recipe(teacher_clear=True))
+@pytest.mark.parametrize("name", ["teacher_clear", "teacher_maps", "teacher_mirrored"])
+def test_lessons_need_a_teacher(name: str) -> None:
+    recipe = plain_recipe(**{name: True if name != "teacher_maps" else 1.0})
+    with pytest.raises(ParameterError, match=f"^{name} needs a teacher; .* leave {name} out$"):
+        SiamRpnTask(LiteSiamRpn(16), recipe)
+    with pytest.raises(ParameterError, match=f"siamfc cannot .*; leave {name} out$"):
+        SiamFcTask(LiteSiamFc(), recipe)
 
 
 def test_the_response_loss_is_the_divergence_of_positive_pairs() -> None:
@@ -528,11 +533,6 @@ def test_a_recipe_with_maps_trains_fresh_heads_on_the_given_trunk(tmp_path: Path
     )
 
 
-def test_maps_need_a_teacher() -> None:
-    with pytest.raises(ParameterError, match="teacher_maps needs a teacher"):
-        SiamRpnTask(LiteSiamRpn(16), plain_recipe(teacher_maps=1.0))
-
-
 class TeacherOfLightness(FixedTeacher):
     """Scores each cell by its lightness, and boxes it 3 pixels too far to the right."""
 
@@ -586,10 +586,10 @@ def test_a_recipe_with_a_mirrored_teacher_learns_from_both_answers() -> None:
     assert plain > both > 0  # the anchors lie where the boxes of both do, but for their sizes
 
 
-@pytest.mark.parametrize("changes", [{}, {"teacher": "any.safetensors", "teacher_maps": 1.0}])
-def test_a_mirrored_teacher_is_one_and_gives_no_maps(changes: dict[str, object]) -> None:
-    with pytest.raises(ParameterError, match="teacher_mirrored needs a teacher, and no"):
-        SiamRpnTask(LiteSiamRpn(16), plain_recipe(teacher_mirrored=True, **changes))
+def test_a_mirrored_teacher_gives_no_maps() -> None:
+    recipe = plain_recipe(teacher="any.safetensors", teacher_mirrored=True, teacher_maps=1.0)
+    with pytest.raises(ParameterError, match="teacher_mirrored and teacher_maps exclude"):
+        SiamRpnTask(LiteSiamRpn(16), recipe)
 
 
 def test_the_teacher_is_not_trained() -> None:

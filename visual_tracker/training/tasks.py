@@ -19,6 +19,9 @@ from visual_tracker.training.losses import Losses, siamfc_loss, siamrpn_loss
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import AnchorTargets, EllipseTargets, RadiusTargets, Targets
 
+#: settings that ask a teacher for more than its answers to the crops at hand; off at first
+_LESSONS = ("teacher_maps", "teacher_clear", "teacher_mirrored")
+
 
 class Task(ABC):
     """One kind of training.
@@ -61,6 +64,21 @@ class Task(ABC):
         """A number in [0, 1] for each positive pair, higher is better."""
 
 
+def _check_lessons(recipe: Recipe) -> None:
+    """Refuse lessons that nobody gives, or that contradict each other.
+
+    Raises:
+        ParameterError: if there are such.
+    """
+    asked = [name for name in _LESSONS if getattr(recipe, name)]
+    if asked and not recipe.teacher:
+        raise ParameterError(f"{asked[0]} needs a teacher; set teacher=, or leave {asked[0]} out")
+    if recipe.teacher_mirrored and recipe.teacher_maps > 0:
+        raise ParameterError(
+            "teacher_mirrored and teacher_maps exclude each other: maps differ in the mirror"
+        )
+
+
 class SiamRpnTask(Task):
     """Anchors; the quality is the IoU of the highest-scoring proposal with the target.
 
@@ -73,14 +91,7 @@ class SiamRpnTask(Task):
         super().__init__(network, recipe)
         if recipe.teacher and not isinstance(network, LiteSiamRpn):
             raise ParameterError("a teacher needs --network lite; set teacher= to nothing")
-        if recipe.teacher_maps > 0 and not recipe.teacher:
-            raise ParameterError("teacher_maps needs a teacher; set teacher=, or teacher_maps=0")
-        if recipe.teacher_clear and not recipe.teacher:
-            raise ParameterError("teacher_clear needs a teacher; set teacher=, or leave it out")
-        if recipe.teacher_mirrored and (recipe.teacher_maps > 0 or not recipe.teacher):
-            raise ParameterError(
-                "teacher_mirrored needs a teacher, and no teacher_maps, which differ in the mirror"
-            )
+        _check_lessons(recipe)
         if isinstance(network, LiteSiamRpn):
             distillation = Distillation.of(recipe)
             self.extra = distillation or self.extra
@@ -139,8 +150,9 @@ class SiamFcTask(Task):
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         super().__init__(network, recipe)
-        if recipe.teacher:
-            raise ParameterError("siamfc cannot learn from a teacher; set teacher= to nothing")
+        asked = [name for name in ("teacher", *_LESSONS) if getattr(recipe, name)]
+        if asked:
+            raise ParameterError(f"siamfc cannot learn from a teacher; leave {asked[0]} out")
 
     def targets(self) -> Targets:
         """Cells by distance."""
