@@ -51,14 +51,20 @@ TARGETS_ARGS =
 RELEASE =
 NODE_ARGS =
 
-# Options of "make weights": about 7 hours on two idle cores.
+# Options of "make weights": about 5 hours on two idle cores, each of which takes half of every
+# batch: that is faster than two threads (docs/training.md).
+PROCESSES = 2
 RUNS = runs/seed-$(SEED)
 SEED = 0
 TRAINING_DATA = ../shared/data/training
 TEACHER = ../shared/data/teachers/nanotrackv3.safetensors
 # PyTorch's threads wait without spinning, and glibc keeps the memory that each step takes anew.
-TRAIN = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 \
-	$(BIN)/visual-tracker train --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
+ON_DATA = --data '$(TRAINING_DATA)' --exclude '$(DATASET)' --threads 1
+SETTLED = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4294967296 \
+	MALLOC_TRIM_THRESHOLD_=8589934592
+TRAIN = $(SETTLED) $(BIN)/visual-tracker train $(ON_DATA)
+TRAIN_SHARED = $(SETTLED) $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) \
+	-m visual_tracker.cli train $(ON_DATA) --image-memory 2.5
 CALIBRATE = $(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
 
 # Options of "make test".
@@ -147,8 +153,8 @@ parts: setup ## Compare siamrpn, and dasiamrpn with one part after the other (DA
 
 # A run of siamrpn: recipe, name, name of the run whose weights it begins with, more options. The
 # last --set of a name counts.
-siamrpn = $(TRAIN) siamrpn --recipe dev/recipes/siamrpn-lite-$(1).recipe --set seed=$(SEED) \
-	--set teacher='$(TEACHER)' --threads 2 --image-memory 2.5 --output '$(RUNS)/siamrpn-lite-$(2)' \
+siamrpn = $(TRAIN_SHARED) siamrpn --recipe dev/recipes/siamrpn-lite-$(1).recipe --set seed=$(SEED) \
+	--set teacher='$(TEACHER)' --output '$(RUNS)/siamrpn-lite-$(2)' \
 	$(if $(3),--initial '$(RUNS)/siamrpn-lite-$(3)/weights.safetensors') $(4)
 
 # The teacher sees the crops clear that ours sees blurred, coarse or dark.
@@ -170,11 +176,10 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(call siamrpn,7,9,8,$(CLEAR))
 	$(CALIBRATE) --network lite-wide --weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-9/weights.safetensors'
-	$(TRAIN) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) --threads 2 \
-		--image-memory 2.5 \
+	$(TRAIN_SHARED) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) \
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
-	$(TRAIN) mdnet --set seed=$(SEED) --threads 1 --output '$(RUNS)/mdnet-lite'
-	$(TRAIN) adnet --stage supervised --set seed=$(SEED) --threads 1 --output '$(RUNS)/adnet-lite'
+	$(TRAIN) mdnet --set seed=$(SEED) --output '$(RUNS)/mdnet-lite'
+	$(TRAIN) adnet --stage supervised --set seed=$(SEED) --output '$(RUNS)/adnet-lite'
 
 .PHONY: benchmark
 benchmark: setup ## Measure trackers and node, write README's tables (FULL, SPEED_ARGS, NODE_ARGS, RELEASE)
