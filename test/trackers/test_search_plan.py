@@ -19,6 +19,8 @@ from visual_tracker.trackers.search_plan import (
 
 IMAGE = (1920, 1080)
 LARGEST = 641
+#: crop pixels between two sizes of crops
+STEP = 64
 
 
 def centers_of(frame: CropFrame, geometry: Geometry) -> Box:
@@ -43,7 +45,7 @@ def test_the_region_grows_by_a_constant_step_around_the_last_place() -> None:
         frame = lost_frame((960, 540), 0.5, lost, lost, 64, 10_000, LITE, IMAGE)
         side = 208 + 64 * lost
         assert frame.region.center == (960, 540)
-        assert side <= frame.width - 49 < side + 16
+        assert side <= frame.width - 49 < side + STEP
         assert frame.width == frame.height
         assert frame.pixel == 0.5
 
@@ -51,6 +53,18 @@ def test_the_region_grows_by_a_constant_step_around_the_last_place() -> None:
 def test_the_region_stays_in_the_image_and_ends_as_the_whole() -> None:
     assert lost_centers((100, 50), 300, 640, 480) == Box(0, 0, 250, 200)
     assert lost_centers((100, 50), 2000, 640, 480) == Box(0, 0, 640, 480)
+
+
+@pytest.mark.parametrize("geometry", [LITE, ALEXNET])
+def test_crops_come_in_few_sizes(geometry: Geometry) -> None:
+    searches = itertools.product(range(100, 1900, 150), (0.3, 0.55, 0.9, 1.7, 3.1), range(1, 30))
+    frames = [
+        lost_frame((x, 500), pixel, lost, lost, 128, 449, geometry, IMAGE)
+        for x, pixel, lost in searches
+    ]
+    sides = {side for frame in frames for side in (frame.width, frame.height)}
+    assert len(sides) <= 449 // STEP + 1
+    assert max(sides) < 449 + geometry.size_step
 
 
 @given(st.floats(50, 2000), st.floats(50, 1200), st.floats(40, 900))

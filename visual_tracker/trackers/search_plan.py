@@ -8,6 +8,9 @@ region is one tile and is searched in every frame.
 
 All of it speaks of where the target's *centre* may be. A crop of side s covers centres in its
 middle s - kernel_span pixels, so tiles overlap by kernel_span and reach beyond the image's border.
+
+Crops come in few sizes: the first crop of a size costs an engine some 40 ms and 6 MB for good
+(docs/performance.md).
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ import math
 from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame
 from visual_tracker.models.geometry import Geometry
+
+#: sides of crops differ by multiples of this, in crop pixels
+_SIZE_STEP = 64
 
 
 def lost_centers(
@@ -82,7 +88,14 @@ def lost_frame(
     parts = tiles(region, center, (largest - geometry.kernel_span) * pixel)
     tile = parts[(turn - 1) % len(parts)]
     width, height = (
-        geometry.fitting_size(side / pixel + geometry.kernel_span)
+        _crop_side(side / pixel + geometry.kernel_span, largest, geometry)
         for side in (tile.width, tile.height)
     )
     return CropFrame(*tile.center, pixel, width, height)
+
+
+def _crop_side(size: float, largest: int, geometry: Geometry) -> int:
+    """The smallest of the few sides that is at least `size`, but not larger than is allowed."""
+    steps = math.ceil((size - geometry.search_size) / _SIZE_STEP - 1e-6)
+    stepped = geometry.search_size + steps * _SIZE_STEP
+    return geometry.fitting_size(min(stepped, max(size, largest)))
