@@ -58,14 +58,14 @@ RUNS = runs/seed-$(SEED)
 SEED = 0
 TRAINING_DATA = ../shared/data/training
 TEACHER = ../shared/data/teachers/nanotrackv3.safetensors
+ON_DATA = --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
 # PyTorch's threads wait without spinning, and glibc keeps the memory that each step takes anew.
-ON_DATA = --data '$(TRAINING_DATA)' --exclude '$(DATASET)' --threads 1
 SETTLED = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4294967296 \
 	MALLOC_TRIM_THRESHOLD_=8589934592
-TRAIN = $(SETTLED) $(BIN)/visual-tracker train $(ON_DATA)
+TRAIN = $(SETTLED) $(BIN)/visual-tracker train $(ON_DATA) --threads 1
 TRAIN_SHARED = $(SETTLED) $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) \
-	-m visual_tracker.cli train $(ON_DATA) --image-memory 2.5
-CALIBRATE = $(BIN)/visual-tracker calibrate --data '$(TRAINING_DATA)' --exclude '$(DATASET)'
+	-m visual_tracker.cli train $(ON_DATA) --threads 1 --image-memory 2.5
+CALIBRATE = $(BIN)/visual-tracker calibrate $(ON_DATA)
 
 # Options of "make test".
 PYTEST_ARGS ?=

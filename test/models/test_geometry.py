@@ -34,3 +34,12 @@ def test_the_fitting_size_is_the_smallest_that_fits(geometry: Geometry, size: fl
     assert geometry.response_size(fitting) >= 1
     smaller = fitting - geometry.size_step
     assert smaller < size or smaller < geometry.kernel_span
+
+
+@pytest.mark.parametrize("geometry", [ALEXNET, LITE, LITE_RPN])
+@pytest.mark.parametrize("size", [127.0, 128.5, 257.0, 257.1, 640.0])
+def test_fitting_sizes_a_larger_step_apart(geometry: Geometry, size: float) -> None:
+    fitting = geometry.fitting_size(size, 64)
+    assert size <= fitting < size + 64 or fitting - 64 < geometry.kernel_span
+    assert (fitting - geometry.search_size) % 64 == 0
+    assert geometry.response_size(fitting) >= 1

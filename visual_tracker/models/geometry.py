@@ -55,14 +55,18 @@ class Geometry:
             )
         return (search_size - self.kernel_span) // self.stride + 1
 
-    def fitting_size(self, size: float) -> int:
-        """The smallest search size that fits and is at least `size` and one cell."""
-        smallest = self.search_size - (self.search_size - self.kernel_span) // self.size_step * (
-            self.size_step
-        )
+    def fitting_size(self, size: float, step: int | None = None) -> int:
+        """The smallest search size that fits and is at least `size` and one cell.
+
+        Args:
+            size: in crop pixels.
+            step: between two sizes, a multiple of `size_step`, for fewer of them; None: that.
+        """
+        step = self.size_step if step is None else step
+        smallest = self.search_size - (self.search_size - self.kernel_span) // step * step
         # A size that rounding put a hair above a step must not cost a whole step more.
-        steps = max(0, -(-(size - smallest - 1e-6) // self.size_step))
-        return int(smallest + steps * self.size_step)
+        steps = max(0, -(-(size - smallest - 1e-6) // step))
+        return int(smallest + steps * step)
 
 
 #: the paper's network: nothing is padded, so the whole template is the kernel

@@ -9,7 +9,7 @@ region is one tile and is searched in every frame.
 All of it speaks of where the target's *centre* may be. A crop of side s covers centres in its
 middle s - kernel_span pixels, so tiles overlap by kernel_span and reach beyond the image's border.
 
-Crops come in few sizes: the first crop of a size costs an engine some 40 ms and 6 MB for good
+Crops come in few sizes: the first crop of a size costs an engine some 50 ms and 6 MB for good
 (docs/performance.md).
 """
 
@@ -21,7 +21,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame
 from visual_tracker.models.geometry import Geometry
 
-#: sides of crops differ by multiples of this, in crop pixels
+#: sides of crops differ by multiples of this, in crop pixels; a multiple of every network's step
 _SIZE_STEP = 64
 
 
@@ -87,15 +87,10 @@ def lost_frame(
     region = lost_centers(center, reach * pixel, *image_size)
     parts = tiles(region, center, (largest - geometry.kernel_span) * pixel)
     tile = parts[(turn - 1) % len(parts)]
+    # the few sizes need not meet the largest one
+    end = geometry.fitting_size(largest)
     width, height = (
-        _crop_side(side / pixel + geometry.kernel_span, largest, geometry)
+        min(end, geometry.fitting_size(side / pixel + geometry.kernel_span, _SIZE_STEP))
         for side in (tile.width, tile.height)
     )
     return CropFrame(*tile.center, pixel, width, height)
-
-
-def _crop_side(size: float, largest: int, geometry: Geometry) -> int:
-    """The smallest of the few sides that is at least `size`, but not larger than is allowed."""
-    steps = math.ceil((size - geometry.search_size) / _SIZE_STEP - 1e-6)
-    stepped = geometry.search_size + steps * _SIZE_STEP
-    return geometry.fitting_size(min(stepped, max(size, largest)))

@@ -64,13 +64,18 @@ class Task(ABC):
         """A number in [0, 1] for each positive pair, higher is better."""
 
 
+def _asked(recipe: Recipe, *names: str) -> list[str]:
+    """Those of some settings that are on."""
+    return [name for name in names if getattr(recipe, name)]
+
+
 def _check_lessons(recipe: Recipe) -> None:
     """Refuse lessons that nobody gives, or that contradict each other.
 
     Raises:
         ParameterError: if there are such.
     """
-    asked = [name for name in _LESSONS if getattr(recipe, name)]
+    asked = _asked(recipe, *_LESSONS)
     if asked and not recipe.teacher:
         raise ParameterError(f"{asked[0]} needs a teacher; set teacher=, or leave {asked[0]} out")
     if recipe.teacher_mirrored and recipe.teacher_maps > 0:
@@ -150,7 +155,7 @@ class SiamFcTask(Task):
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         super().__init__(network, recipe)
-        asked = [name for name in ("teacher", *_LESSONS) if getattr(recipe, name)]
+        asked = _asked(recipe, "teacher", *_LESSONS)
         if asked:
             raise ParameterError(f"siamfc cannot learn from a teacher; leave {asked[0]} out")
 
