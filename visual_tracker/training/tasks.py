@@ -115,14 +115,16 @@ class SiamRpnTask(Task):
             self.extra.adopt_statistics(network, first_batch())
 
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
-        """Crops, how many other templates a teacher looks for, too, and who shapes the features."""
+        """Crops, how many other templates a teacher looks for, too, and what the heads are for."""
+        crops, recipe = (batch["template"], batch["search"]), self.recipe
         if not isinstance(self.extra, Distillation):
-            return batch["template"], batch["search"]
-        recipe = self.recipe
-        return batch["template"], batch["search"], recipe.others, recipe.detached_heads
+            return crops
+        return *crops, recipe.others, recipe.detached_heads, recipe.asks_heads
 
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
         """Cross-entropy and smooth L1 of the pairs, and what a teacher adds."""
+        if not self.recipe.asks_heads:
+            return self._features_loss(outputs, batch)
         labels = batch["labels"]
         logits, deltas = outputs.logits[: len(labels)], outputs.deltas[: len(labels)]
         losses = siamrpn_loss(logits, deltas, labels, batch["deltas"], self.recipe, generator)
@@ -131,6 +133,13 @@ class SiamRpnTask(Task):
         distillation = self.extra(batch, outputs)
         total = self.recipe.truth * losses.total + distillation
         return losses._replace(total=total, distillation=distillation)
+
+    def _features_loss(self, outputs: Any, batch: dict[str, Tensor]) -> Losses:
+        """What a teacher of features alone says; nobody asks what the heads make of them."""
+        assert isinstance(self.extra, Distillation)
+        distillation = self.extra.features_loss(batch, outputs)
+        none = torch.zeros_like(distillation)
+        return Losses(distillation, none, none, distillation)
 
     def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
         """IoU of the best proposal, no window, no penalty."""

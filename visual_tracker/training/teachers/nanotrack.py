@@ -270,6 +270,16 @@ class NanoTrackTeacher(nn.Module):
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
+    def features(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of template crops (B, 96, 8, 8) and of search crops (B, 96, 16, 16).
+
+        Args:
+            template: (B, 3, 127, 127) BGR in 0..255.
+            search: (B, 3, 255, 255) BGR in 0..255.
+        """
+        return self.backbone(template), self.backbone(search)
+
+    @torch.no_grad()
     def forward(
         self,
         template: Tensor,
@@ -287,7 +297,7 @@ class NanoTrackTeacher(nn.Module):
             given: features of template (B, 96, 8, 8) and search crops (B, 96, 16, 16) for the head
                 to read instead of its own.
         """
-        features, own = self.backbone(search), self.backbone(template)
+        own, features = self.features(template, search)
         read = given or (own, features)
         templates = with_others(read[0], others)
         logits, sides, maps = self.ban_head(templates, read[1].repeat(others + 1, 1, 1, 1))
