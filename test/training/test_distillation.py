@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -335,16 +336,11 @@ def test_nobody_asks_the_heads_of_a_run_that_learns_features(
     teacher = untrained_teacher(tmp_path / "teacher.safetensors")
     silent = {f"teacher_{name}": 0.0 for name in ("scores", "response", "boxes")}
     changes = {"learns": "features", "truth": 0.0, "teacher_template": 0.5, "release_start": 0.0}
-
-    def run(name: str, **more: float) -> Trainer:
-        return taught_run(
-            data, teacher, tmp_path / name, **{**changes, "detached_heads": True, **more}
-        )
-
+    changes |= {"detached_heads": True, **silent}
     # heads that are asked, but whose answers reach no feature
-    asked = run("asked", teacher_boxes=1.0, teacher_scores=0.0, teacher_response=0.0)
+    asked = taught_run(data, teacher, tmp_path / "asked", **changes | {"teacher_boxes": 1.0})
     asked.run(quiet=True)
-    alone = run("alone", **silent)
+    alone = taught_run(data, teacher, tmp_path / "alone", **changes)
     monkeypatch.setattr(NanoTrackTeacher, "forward", no_answer)
     monkeypatch.setattr(LiteSiamRpn, "explained_answer", no_answer)
     alone.run(quiet=True)
@@ -352,9 +348,9 @@ def test_nobody_asks_the_heads_of_a_run_that_learns_features(
     for name, value in alone.network.state_dict().items():
         assert torch.equal(value, weights[name]), name
     assert torch.equal(asked.task.extra.norm.running_mean, alone.task.extra.norm.running_mean)
-    rows = (tmp_path / "alone" / LOG).read_text().splitlines()
-    losses = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
-    assert float(losses["loss"]) == float(losses["distillation"]) > 0
+    with (tmp_path / "alone" / LOG).open(newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last["loss"]) == float(last["distillation"]) > 0
 
 
 @pytest.mark.parametrize(
@@ -373,7 +369,7 @@ def test_nobody_asks_the_heads_of_a_run_that_learns_features(
 def test_heads_are_asked_where_anything_counts_that_they_say(changes: dict[str, float]) -> None:
     silent = {"learns": "features", "truth": 0.0, "teacher": "nanotrackv3.safetensors"}
     assert not only("features", **silent).asks_heads
-    assert only("features", **{**silent, **changes}).asks_heads
+    assert only("features", **silent | changes).asks_heads
 
 
 def test_only_lite_has_boxes_alone_to_learn() -> None:

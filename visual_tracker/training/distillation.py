@@ -92,7 +92,7 @@ class Distillation(nn.Module):
         pairs, count = len(batch["box"]), len(proposals.logits)
         lesson = self._lesson(batch, proposals, count // pairs - 1)
         recipe, own = self._recipe, batch["box"][:, 2] > 0
-        features = self._compared(proposals, lesson.template_features, lesson.features)
+        of_features = self._feature_terms(proposals, lesson.template_features, lesson.features)
         positive = functional.pad(own, (0, count - pairs))
         margin = (proposals.logits[:, 1] - proposals.logits[:, 0]).float()[:, 0]
         theirs = lesson.logits.float()
@@ -101,7 +101,7 @@ class Distillation(nn.Module):
         targets = self._box_targets(batch, lesson)
         boxes = self._boxes(proposals.deltas[:, :, 0].float(), targets, theirs)
         return (
-            features
+            of_features
             + recipe.teacher_boxes * mean_of_chosen(boxes, positive)
             + mean_of_chosen(places, positive)
             + recipe.teacher_others * mean_of_chosen(places, ~positive)
@@ -115,7 +115,8 @@ class Distillation(nn.Module):
             batch: as in :meth:`forward`.
             ours: of its pairs.
         """
-        return self._compared(ours, *self._teacher_on(ours.embedding).features(*_theirs(batch)))
+        theirs = self._teacher_on(ours.embedding).features(*_theirs(batch))
+        return self._feature_terms(ours, *theirs)
 
     def adopt_statistics(self, network: LiteSiamRpn, batch: dict[str, Tensor]) -> None:
         """Let the norms of a network's heads begin with mean and spread of the teacher's maps.
@@ -177,10 +178,10 @@ class Distillation(nn.Module):
             errors.append(((own.float() - given.float()).square() / (variance + _LEAST)).mean())
         return torch.stack(errors).mean()
 
-    def _compared(
+    def _feature_terms(
         self, ours: PairFeatures | PairProposals, template: Tensor, search: Tensor
     ) -> Tensor:
-        """The loss of our features of template and search crops against the teacher's."""
+        """What our features of template and search crops cost, by the recipe's weights."""
         if self.training:
             self.norm(search.float())  # follows their mean and variance
         recipe = self._recipe
