@@ -7,8 +7,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from visual_tracker.models.alexnet import AlexNetSiamRpn  # noqa: E402
+from visual_tracker.models.cfnet import LiteCfNet  # noqa: E402
 from visual_tracker.models.deployment import deployed  # noqa: E402
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
+from visual_tracker.models.response_network import ResponseNetwork  # noqa: E402
 from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
 
 #: share of the largest value; sums in another order
@@ -56,12 +58,17 @@ def test_a_siamrpn_network_proposes_the_same(
         assert_close(found, expected)
 
 
+@pytest.mark.parametrize(("make", "side"), [(LiteSiamFc, 129), (LiteCfNet, 257)])
 @torch.no_grad()
-def test_a_siamfc_network_responds_the_same() -> None:
+def test_a_network_of_one_response_map_responds_the_same(
+    make: type[ResponseNetwork], side: int
+) -> None:
     torch.manual_seed(0)
-    network = LiteSiamFc(16).eval()
+    network = make(16).eval()
     faster, planes = deployed(network)
-    kernel = network.learn(written(image(1, 129, 129)))
+    crop = image(1, side, side)
+    kernel = network.learn(written(crop))
+    assert_close(faster.learn(planes(crop)), kernel)
     x = image(2, 145, 161)
     assert_close(faster.respond(kernel, planes(x)), network.respond(kernel, written(x)))
 

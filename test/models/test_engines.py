@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from test.models.engines import ENGINES, TOLERANCE  # noqa: E402
 from visual_tracker.benchmarks.speed import Scene  # noqa: E402
 from visual_tracker.models import torch_matchers  # noqa: E402
 from visual_tracker.models.alexnet import AlexNetSiamRpn  # noqa: E402
+from visual_tracker.models.cfnet import LiteCfNet  # noqa: E402
 from visual_tracker.models.engines import openvino  # noqa: E402
 from visual_tracker.models.engines.base import EngineError  # noqa: E402
 from visual_tracker.models.exports import ExportError, export_onnx  # noqa: E402
@@ -26,6 +28,7 @@ from visual_tracker.models.graph_matchers import (  # noqa: E402
     GraphResponseMatcher,
 )
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
+from visual_tracker.models.response_network import ResponseNetwork  # noqa: E402
 from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
 from visual_tracker.models.torch_matchers import (  # noqa: E402
     TorchProposalMatcher,
@@ -151,15 +154,18 @@ def test_mixed_templates_are_those_of_eager_torch(
     assert all(np.array_equal(first[name], kept[name]) for name in kept)
 
 
+@pytest.mark.parametrize(("make", "side"), [(LiteSiamFc, 129), (LiteCfNet, 257)])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_siamfc_answers_a_batch_as_eager_torch_does(engine: ModuleType, tmp_path: Path) -> None:
+def test_one_response_map_of_a_batch_is_eager_torchs(
+    engine: ModuleType, make: Callable[[int], ResponseNetwork], side: int, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
-    network = folded(LiteSiamFc(16).eval())
+    network = folded(make(16).eval())
     export_onnx(network, tmp_path)
     reference = TorchResponseMatcher(network, "cpu")
     matcher = GraphResponseMatcher.load(tmp_path, engine, "fp32", threads=1)
-    kernel = matcher.learn(crop((129, 129)))
-    assert_close(kernel, reference.learn(crop((129, 129))), "fp32")
+    kernel = matcher.learn(crop((side, side)))
+    assert_close(kernel, reference.learn(crop((side, side))), "fp32")
     images = [crop((257, 257), seed) for seed in (0, 10, 20)]
     assert_close(matcher.respond(kernel, images), reference.respond(kernel, images), "fp32")
 

@@ -77,7 +77,7 @@ def test_torchscript_gives_what_torch_gives(weights: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["vgg"], "there is no network 'vgg'; write siamrpn-NAME or siamfc-NAME"),
+        (["vgg"], "there is no network 'vgg'; write siamrpn-NAME, siamfc-NAME or cfnet-NAME"),
         (["siamrpn-vgg"], "there is no siamrpn network 'vgg'"),
         (["siamrpn-alexnet-vot"], "give --weights FILE"),
         (["siamrpn-lite", "--search-size", "wide"], "write a number or 'dynamic'"),

@@ -28,7 +28,7 @@ from visual_tracker.training.distillation import Distillation  # noqa: E402
 from visual_tracker.training.mirrored import mirrored_answers, with_both  # noqa: E402
 from visual_tracker.training.recipe import Recipe  # noqa: E402
 from visual_tracker.training.run import prepare  # noqa: E402
-from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask  # noqa: E402
+from visual_tracker.training.tasks import ResponseTask, SiamRpnTask  # noqa: E402
 from visual_tracker.training.teachers.nanotrack import (  # noqa: E402
     RESPONSE_SIZE,
     STRIDE,
@@ -143,8 +143,8 @@ def test_lessons_need_a_teacher(name: str) -> None:
     recipe = plain_recipe(**{name: True if name != "teacher_maps" else 1.0})
     with pytest.raises(ParameterError, match=f"^{name} needs a teacher; .* leave {name} out$"):
         SiamRpnTask(LiteSiamRpn(16), recipe)
-    with pytest.raises(ParameterError, match=f"siamfc cannot .*; leave {name} out$"):
-        SiamFcTask(LiteSiamFc(), recipe)
+    with pytest.raises(ParameterError, match=f"siamfc and cfnet cannot .*; leave {name} out$"):
+        ResponseTask(LiteSiamFc(), recipe)
 
 
 def test_the_response_loss_is_the_divergence_of_positive_pairs() -> None:

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from visual_tracker.training.losses import (  # noqa: E402
     balanced_samples,
     choose,
-    siamfc_loss,
+    response_loss,
     siamrpn_loss,
 )
 from visual_tracker.training.recipe import Recipe  # noqa: E402
@@ -73,16 +73,16 @@ def test_choosing_takes_no_more_than_there_are() -> None:
     ]
 
 
-def test_siamfc_loss_by_hand() -> None:
+def test_response_loss_by_hand() -> None:
     response = torch.tensor([[[[2.0, -1.0], [0.5, 0.0]]]])
     labels = torch.tensor([[[[1, 0], [0, 0]]]], dtype=torch.int8)
     positive = math.log(1 + math.exp(-2.0))
     negative = sum(math.log(1 + math.exp(v)) for v in (-1.0, 0.5, 0.0)) / 3
-    assert siamfc_loss(response, labels).total.item() == pytest.approx((positive + negative) / 2)
+    assert response_loss(response, labels).total.item() == pytest.approx((positive + negative) / 2)
 
 
-def test_siamfc_loss_of_a_negative_pair() -> None:
+def test_response_loss_of_a_negative_pair() -> None:
     response = torch.tensor([[[[1.0, -1.0]]]])
     labels = torch.zeros(1, 1, 1, 2, dtype=torch.int8)
     expected = (math.log(1 + math.e) + math.log(1 + math.exp(-1))) / 2
-    assert siamfc_loss(response, labels).total.item() == pytest.approx(expected)
+    assert response_loss(response, labels).total.item() == pytest.approx(expected)

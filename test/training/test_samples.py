@@ -15,7 +15,7 @@ from visual_tracker.annotations import View
 from visual_tracker.boxes import Box
 from visual_tracker.crops import take_crop
 from visual_tracker.models.anchors import anchor_grid, decode
-from visual_tracker.models.geometry import LITE, LITE_RPN
+from visual_tracker.models.geometry import LITE, LITE_CFNET, LITE_RPN, Geometry
 from visual_tracker.training import augment
 from visual_tracker.training.data import read_collection
 from visual_tracker.training.images import ImageStore
@@ -25,8 +25,10 @@ from visual_tracker.training.plans import (
     SampleError,
     jittered_frame,
     onto_place,
+    search_jitter,
     shown_share,
     target_in_crop,
+    template_jitter,
 )
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import (
@@ -62,6 +64,23 @@ def test_the_box_stays_on_the_target(tmp_path: Path) -> None:
             augment.cv2.resize(middle, part.shape[1::-1], interpolation=augment.cv2.INTER_AREA)
         )
         assert np.abs(resized.astype(int) - part.astype(int)).mean() < 40
+
+
+@pytest.mark.parametrize(("geometry", "ratio"), [(LITE, 1.0), (LITE_CFNET, 257 / 129)])
+def test_template_and_search_crop_show_the_target_in_one_scale(
+    geometry: Geometry, ratio: float
+) -> None:
+    still = Recipe(template_shift=0.0, template_scale=0.0, search_shift=0.0, search_scale=0.0,
+                   stretch=0.0, rotation=0.0, shear=0.0)  # fmt: skip
+    box = Box.from_center(100, 100, 40, 40)
+    template, search = (
+        jittered_frame(box, jitter, np.random.default_rng(0))
+        for jitter in (template_jitter(geometry, still), search_jitter(geometry, still, False))
+    )
+    assert template.box_to_crop(box).width == pytest.approx(search.box_to_crop(box).width)
+    assert template.width == pytest.approx(129 * ratio)
+    # the context is twice the side of a square target
+    assert search.box_to_crop(box).width == pytest.approx(129 / 2)
 
 
 def test_a_turned_target_is_boxed_by_its_outline(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def train(kind: str, data: Path, output: Path, *arguments: object) -> Result:
     return CliRunner().invoke(main, list(map(str, given)))
 
 
-@pytest.mark.parametrize("kind", ["siamrpn", "siamfc", "mdnet", "adnet"])
+@pytest.mark.parametrize("kind", ["siamrpn", "siamfc", "cfnet", "mdnet", "adnet"])
 @pytest.mark.parametrize("device", ["cuda", "foo"])
 def test_a_device_that_is_not_there_is_one_line(
     kind: str, device: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -62,11 +62,14 @@ def test_an_option_without_effect_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_siamfc_refuses_a_teacher(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["siamfc", "cfnet"])
+def test_networks_of_one_response_map_refuse_a_teacher(
+    kind: str, data: Path, tmp_path: Path
+) -> None:
     teacher = ("--set", "teacher=teacher.safetensors", "--device", "cpu")
-    result = train("siamfc", data, tmp_path / "out", *teacher)
+    result = train(kind, data, tmp_path / "out", *teacher)
     assert result.exit_code == 2
-    assert "siamfc cannot learn from a teacher" in result.output.splitlines()[-1]
+    assert "siamfc and cfnet cannot learn from a teacher" in result.output.splitlines()[-1]
 
 
 @pytest.mark.parametrize("option", ["--threads", "--workers", "--image-memory"])
@@ -76,7 +79,7 @@ def test_a_negative_number_is_refused(option: str, data: Path, tmp_path: Path) -
     assert f"Invalid value for '{option}': -1" in result.output
 
 
-@pytest.mark.parametrize("kind", ["siamrpn", "siamfc", "mdnet", "adnet"])
+@pytest.mark.parametrize("kind", ["siamrpn", "siamfc", "cfnet", "mdnet", "adnet"])
 def test_a_file_that_is_no_weights_is_one_line(kind: str, data: Path, tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish.safetensors"
     rubbish.write_text("# no tensors\n")

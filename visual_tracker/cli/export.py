@@ -14,7 +14,7 @@ from visual_tracker.models.weights import WeightsError, packaged_weights
 from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers import TrackerUnavailableError
 
-KINDS = ("siamrpn", "siamfc")
+KINDS = ("siamrpn", "siamfc", "cfnet")
 
 
 @click.command("export")
@@ -61,7 +61,8 @@ def command(
     kind, _, name = network.partition("-")
     if kind not in KINDS or not name:
         raise ParameterError(
-            f"there is no network '{network}'; write siamrpn-NAME or siamfc-NAME, like siamrpn-lite"
+            f"there is no network '{network}'; write siamrpn-NAME, siamfc-NAME or "
+            "cfnet-NAME, like siamrpn-lite"
         )
     size = _parse_size(search_size)
     exports, torch_matchers = _torch_modules()

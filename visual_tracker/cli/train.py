@@ -23,7 +23,7 @@ from visual_tracker.trackers.torch_runtime import resolve_device
 _ONE_PROCESS = ("adnet", "mdnet")
 
 #: kinds that are trained on pairs of crops
-_PAIRS = ("siamfc", "siamrpn")
+_PAIRS = ("cfnet", "siamfc", "siamrpn")
 
 #: options that only some kinds have a use for
 _ONLY_OF = {
@@ -35,7 +35,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["adnet", "mdnet", "siamfc", "siamrpn"]))
+@click.argument("kind", type=click.Choice(sorted((*_ONE_PROCESS, *_PAIRS))))
 @click.option(
     "--stage", type=click.Choice(["supervised", "reinforce"]), default="supervised",
     show_default=True, help="Of adnet's training; reinforce goes on from --initial.",
@@ -70,18 +70,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--sampler", default="auto", show_default=True,
     type=click.Choice(["auto", "device", "workers"]),
     help="Where samples are made: on the device, which then holds all images, or by worker "
-    "processes. auto: on a GPU if the images fit. Of siamrpn and siamfc.",
+    "processes. auto: on a GPU if the images fit. Of siamrpn, siamfc and cfnet.",
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(min=0), default=1, show_default=True,
-    help="Processes that make samples; 0 makes them in the loop. Of siamrpn and siamfc.",
+    help="Processes that make samples; 0 makes them in the loop. Of siamrpn, siamfc and cfnet.",
 )  # fmt: skip
 @click.option(
     "--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 takes torch's choice."
 )
 @click.option(
     "--image-memory", type=click.FloatRange(min=0), default=4.0, show_default=True,
-    help="GiB of decoded images to keep, in memory or on the device. Of siamrpn and siamfc.",
+    help="GiB of decoded images to keep, in memory or on the device. Of siamrpn, siamfc and cfnet.",
 )  # fmt: skip
 def command(
     kind: str,
@@ -102,8 +102,8 @@ def command(
     """Train the network of KIND on boxed videos and stills.
 
     Interrupt it at any time; the same command goes on from the last checkpoint. Under torchrun it
-    trains on several GPUs (siamrpn, siamfc only). mdnet learns from videos alone, with its trunk
-    frozen. adnet learns in two stages, with its trunk frozen.
+    trains on several GPUs (siamrpn, siamfc, cfnet only). mdnet learns from videos alone, with its
+    trunk frozen. adnet learns in two stages, with its trunk frozen.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ What is exported is a copy in which
 - batch norms are folded into convolutions (`visual_tracker.models.torch_matchers.folded`);
 - `lite` takes the mean off the bytes where they lie, so that an engine need not lay them out anew,
   and scale and order of the colours are in the first layer's weights;
+- a correlation filter's Fourier transform is products of matrices, since graphs have none;
 - the two halves of a branch of `lite` are two convolutions, since engines copy what they split;
 - AlexNet's first two layers are cheaper to compute (:class:`_PairedColumns`, :class:`_RowPairs`).
 
@@ -14,6 +15,7 @@ docs/performance.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -21,6 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from visual_tracker.models.alexnet import AlexNetSiamRpn
+from visual_tracker.models.cfnet import LiteCfNet
+from visual_tracker.models.correlation_filter import CorrelationFilter
 from visual_tracker.models.efficientnet_lite import MEAN, SCALE, EfficientNetLite0
 from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.lite_siamrpn import Branch, LiteSiamRpn, reached
@@ -46,6 +50,8 @@ def deployed(network: nn.Module) -> tuple[nn.Module, Planes]:
     if isinstance(network, LiteSiamRpn):
         network.classification = _SplitBranch(network.classification)
         network.regression = _SplitBranch(network.regression)
+    if isinstance(network, LiteCfNet):
+        network.filter = _MatrixFilter(network.filter)
     if isinstance(network, AlexNetSiamRpn):
         network.featureExtract = _cheaper_alexnet(network.featureExtract)
         return network, _paired_columns
@@ -89,6 +95,38 @@ class _CentredTrunk(nn.Module):
 
     def forward(self, centred: Tensor) -> tuple[Tensor, Tensor]:
         return self.trunk.maps(centred)
+
+
+class _MatrixFilter(nn.Module):
+    """A correlation filter whose Fourier transforms are products with cosines and sines."""
+
+    cosine: Tensor
+    sine: Tensor
+
+    def __init__(self, layer: CorrelationFilter) -> None:
+        super().__init__()
+        self.layer = layer
+        steps = torch.arange(layer.cells)
+        # whole turns are left out before an angle is rounded
+        turns = (steps.outer(steps) % layer.cells).double() / layer.cells
+        self.register_buffer("cosine", (2 * math.pi * turns).cos().float())
+        self.register_buffer("sine", (2 * math.pi * turns).sin().float())
+
+    def forward(self, features: Tensor) -> Tensor:
+        real, imaginary = self._transform(features * self.layer.window)
+        gain = self.layer.gain((real.square() + imaginary.square()).sum(dim=1, keepdim=True))
+        # back: the real part of the conjugate's transform
+        even, _ = self._transform(real * gain)
+        _, odd = self._transform(imaginary * gain)
+        return (even + odd) / self.layer.cells**2
+
+    def _transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Real and imaginary part of the transform of (B, C, cells, cells)."""
+        rows, odd_rows = self.cosine @ x, self.sine @ x
+        return (
+            rows @ self.cosine - odd_rows @ self.sine,
+            -(odd_rows @ self.cosine + rows @ self.sine),
+        )
 
 
 class _SplitBranch(nn.Module):

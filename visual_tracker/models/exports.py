@@ -6,7 +6,7 @@ of crops and those kernels of one template, and gives for
 
 - a SiamRPN network: `scores` (N, 5, H, W), probability of target; `deltas` (N, 4, 5, H, W);
   `embedding` (N, C, h, w) (see :class:`visual_tracker.models.matchers.Response`);
-- a SiamFC network: `logits` (N, H, W).
+- a SiamFC network or a CFNet: `logits` (N, H, W).
 
 Nothing here knows a network's layers: it exports what `learn`, `propose` and `respond` of the copy
 compute that `visual_tracker.models.deployment` makes for engines.
@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from visual_tracker.extras import how_to_install
 from visual_tracker.models.deployment import Planes, deployed, deployed_maps
 from visual_tracker.models.region_maps import MAPS
-from visual_tracker.models.siamfc import LiteSiamFc
+from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
 
 TEMPLATE, SEARCH = "template", "search"
@@ -90,9 +90,9 @@ def graphs(network: nn.Module) -> tuple[nn.Module, Any]:
     """The template graph and the search graph of a network in eval mode.
 
     Raises:
-        ExportError: if it is neither a SiamRPN nor a SiamFC network.
+        ExportError: if it is none of SiamRPN, SiamFC and CFNet.
     """
-    if not isinstance(network, (SiamRpnNetwork, LiteSiamFc)):
+    if not isinstance(network, (SiamRpnNetwork, ResponseNetwork)):
         raise ExportError(f"{type(network).__name__} is no Siamese network")
     search = _ProposalGraph if isinstance(network, SiamRpnNetwork) else _ResponseGraph
     faster, planes = deployed(network)

@@ -22,6 +22,8 @@ class Geometry:
         size_step: search sizes are `search_size` plus or minus multiples of this.
         anchor_ratios: height over width of the anchors of a cell, in the order of the outputs.
         anchor_scale: side of the square anchor, in strides.
+        context_size: crop pixels that the target with its context takes (`crops.context_side`), in
+            both crops; 0 stands for all of the template crop.
     """
 
     template_size: int
@@ -31,10 +33,12 @@ class Geometry:
     size_step: int
     anchor_ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0)
     anchor_scale: int = 8
+    context_size: int = 0
 
     def __post_init__(self) -> None:
-        """Take ratios from any sequence: a file gives a list."""
+        """Take ratios from any sequence, since a file gives a list, and settle the context."""
         object.__setattr__(self, "anchor_ratios", tuple(self.anchor_ratios))
+        object.__setattr__(self, "context_size", self.context_size or self.template_size)
 
     @property
     def anchors(self) -> int:
@@ -75,6 +79,12 @@ ALEXNET = Geometry(template_size=127, search_size=271, stride=8, kernel_span=127
 #: our SiamFC: crops of 16 n + 1 pixels keep every stride's grid centred on the crop although the
 #: convolutions are padded; the kernel is the middle 7x7 cells of the template
 LITE = Geometry(template_size=129, search_size=257, stride=8, kernel_span=49, size_step=16)
+
+#: our CFNet: as our SiamFC, but the filter is solved on as much of the first frame as is searched
+#: later, and its middle 9x9 cells are the kernel
+LITE_CFNET = Geometry(
+    template_size=257, search_size=257, stride=8, kernel_span=65, size_step=16, context_size=129
+)
 
 #: our SiamRPN: the same crops at stride 16, one square anchor a cell (box regression and a deep
 #: head make up for the others); a cell's window is 3x3 cells

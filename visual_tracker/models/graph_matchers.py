@@ -89,7 +89,7 @@ class GraphProposalMatcher(GraphMatcher):
 
 
 class GraphResponseMatcher(GraphMatcher):
-    """A SiamFC network."""
+    """A SiamFC network or a CFNet."""
 
     def learn(self, image: Image) -> FloatArray:
         """Kernel of a crop."""

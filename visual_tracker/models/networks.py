@@ -9,6 +9,7 @@ from torch import nn
 
 from visual_tracker.models.adnet import LiteAdnet, VggAdnet
 from visual_tracker.models.alexnet import AlexNetSiamRpn
+from visual_tracker.models.cfnet import LiteCfNet
 from visual_tracker.models.efficientnet_lite import WIDE
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.mdnet import MdNet
@@ -22,6 +23,7 @@ NETWORKS: dict[tuple[str, str], Callable[[], nn.Module]] = {
     ("siamrpn", "alexnet-otb"): AlexNetSiamRpn,
     ("siamrpn", "alexnet-big"): partial(AlexNetSiamRpn, scale=2),
     ("siamfc", "lite"): LiteSiamFc,
+    ("cfnet", "lite"): LiteCfNet,
     ("mdnet", "lite"): MdNet.lite,
     ("mdnet", "vgg-m"): MdNet.vgg_m,
     ("adnet", "lite"): LiteAdnet,
@@ -33,7 +35,7 @@ def create_network(kind: str, name: str) -> nn.Module:
     """Make an untrained network.
 
     Args:
-        kind: "siamrpn", "siamfc", "mdnet" or "adnet".
+        kind: "siamrpn", "siamfc", "cfnet", "mdnet" or "adnet".
         name: of the network, like "lite".
 
     Raises:

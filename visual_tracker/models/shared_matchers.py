@@ -38,6 +38,7 @@ Writer = Callable[[Path], None]
 _GRAPH_MATCHERS: dict[str, type[GraphMatcher]] = {
     "siamrpn": GraphProposalMatcher,
     "siamfc": GraphResponseMatcher,
+    "cfnet": GraphResponseMatcher,
 }
 
 
@@ -45,7 +46,7 @@ class MatcherSpec(NamedTuple):
     """What a matcher is made of.
 
     Attributes:
-        kind: of network: "siamrpn", "siamfc", "mdnet" or "adnet".
+        kind: of network: "siamrpn", "siamfc", "cfnet", "mdnet" or "adnet".
         network: name, like "lite".
         weights: file.
         device: torch device.

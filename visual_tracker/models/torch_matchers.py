@@ -15,7 +15,7 @@ from visual_tracker.images import Image
 from visual_tracker.models.loading import load_weights
 from visual_tracker.models.matchers import FloatArray, Response
 from visual_tracker.models.networks import create_network
-from visual_tracker.models.siamfc import LiteSiamFc
+from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
 from visual_tracker.timing import NETWORK, timed
 
@@ -52,7 +52,7 @@ class _TorchMatcher:
     """A network on torch: where it runs, and its images as tensors."""
 
     def __init__(
-        self, network: SiamRpnNetwork | LiteSiamFc, device: str, precision: str = "fp32"
+        self, network: SiamRpnNetwork | ResponseNetwork, device: str, precision: str = "fp32"
     ) -> None:
         self._device = device
         self._precision = precision
@@ -102,7 +102,7 @@ class TorchProposalMatcher(_TorchMatcher):
 
 
 class TorchResponseMatcher(_TorchMatcher):
-    """A SiamFC network on torch.
+    """A SiamFC network or a CFNet on torch.
 
     Args:
         network: in eval mode.
@@ -110,7 +110,7 @@ class TorchResponseMatcher(_TorchMatcher):
         precision: "fp32" or "bf16".
     """
 
-    _network: LiteSiamFc
+    _network: ResponseNetwork
 
     @torch.inference_mode()
     def learn(self, image: Image) -> FloatArray:

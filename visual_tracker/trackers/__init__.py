@@ -1,6 +1,17 @@
 """All trackers, one file each; importing this package registers them."""
 
-from visual_tracker.trackers import adnet, csrt, dasiamrpn, kcf, mdnet, mil, nano, siamfc, siamrpn
+from visual_tracker.trackers import (
+    adnet,
+    cfnet,
+    csrt,
+    dasiamrpn,
+    kcf,
+    mdnet,
+    mil,
+    nano,
+    siamfc,
+    siamrpn,
+)
 from visual_tracker.trackers.base import (
     MIN_BOX_SIDE,
     NotInitializedError,
@@ -31,6 +42,7 @@ __all__ = [
     "TrackerUnavailableError",
     "adnet",
     "available_trackers",
+    "cfnet",
     "create_tracker",
     "csrt",
     "dasiamrpn",

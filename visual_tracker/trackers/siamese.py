@@ -85,13 +85,13 @@ class SiameseTracker(Tracker):
 
     def _template_of(self, image: Image, box: Box) -> Any:
         """The template that a box gives."""
-        side = context_side(box.width, box.height)
+        side = self._pixel(box) * self.geometry.template_size
         frame = CropFrame.square(box.center, side, self.geometry.template_size)
         return self.matcher.learn(take_crop(image, frame, self._padding))
 
     def _pixel(self, box: Box) -> float:
         """Side of a crop pixel in image pixels, for a target of the box's size."""
-        return context_side(box.width, box.height) / self.geometry.template_size
+        return context_side(box.width, box.height) / self.geometry.context_size
 
     def _local_frame(self, box: Box) -> CropFrame:
         """The search crop around the last box."""

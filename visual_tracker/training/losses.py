@@ -105,7 +105,7 @@ def siamrpn_loss(
     return Losses(total, classification, location, torch.zeros_like(total))
 
 
-def siamfc_loss(response: Tensor, labels: Tensor) -> Losses:
+def response_loss(response: Tensor, labels: Tensor) -> Losses:
     """Logistic loss log(1 + exp(-y v)) with both classes weighing the same in each pair.
 
     Bertinetto et al., 2016, section 2.2.

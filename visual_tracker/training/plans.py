@@ -196,7 +196,7 @@ class Planner:
 
 @dataclass(frozen=True)
 class Jitter:
-    """How a crop is taken: its size, its side in template sides, and the random changes.
+    """How a crop is taken: its size, its side in context sides, and the random changes.
 
     `shift` is in crop pixels, `rotation` in degrees, the others are shares.
     """
@@ -212,7 +212,8 @@ class Jitter:
 
 def template_jitter(geometry: Geometry, recipe: Recipe) -> Jitter:
     """Changes of the template crop."""
-    return Jitter(geometry.template_size, 1.0, recipe.template_shift, recipe.template_scale)
+    ratio = geometry.template_size / geometry.context_size
+    return Jitter(geometry.template_size, ratio, recipe.template_shift, recipe.template_scale)
 
 
 def search_jitter(geometry: Geometry, recipe: Recipe, still: bool) -> Jitter:
@@ -220,7 +221,7 @@ def search_jitter(geometry: Geometry, recipe: Recipe, still: bool) -> Jitter:
     part = 1.0 if still else 0.5
     return Jitter(
         geometry.search_size,
-        geometry.search_size / geometry.template_size,
+        geometry.search_size / geometry.context_size,
         recipe.search_shift,
         recipe.search_scale,
         recipe.stretch * part,

@@ -28,13 +28,17 @@ from visual_tracker.training.packs import is_pack, read_pack
 from visual_tracker.training.pairs import PairSampler, make_sampler
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import SampleMaker
-from visual_tracker.training.tasks import SiamFcTask, SiamRpnTask, Task
+from visual_tracker.training.tasks import ResponseTask, SiamRpnTask, Task
 from visual_tracker.training.trainer import BatchMaker, Machine, Trainer, check_batch
 from visual_tracker.training.trunks import fits, load_wide, trunk_in
 
 log = logging.getLogger(__name__)
 
-TASKS = {"siamrpn": SiamRpnTask, "siamfc": SiamFcTask}
+TASKS: dict[str, Callable[[nn.Module, Recipe], Task]] = {
+    "siamrpn": SiamRpnTask,
+    "siamfc": ResponseTask,
+    "cfnet": ResponseTask,
+}
 
 #: where samples are made; "auto" is the device if it is a GPU and holds all images, else workers
 SAMPLING = ("auto", "device", "workers")
@@ -79,7 +83,7 @@ def prepare(
     """Make the trainer of a run, resumed where `output` holds a checkpoint.
 
     Args:
-        kind: "siamrpn" or "siamfc".
+        kind: one of TASKS.
         network_name: like "lite".
         collection: the data.
         recipe: everything else that the result depends on.

@@ -1,4 +1,7 @@
-"""What differs between training SiamRPN and SiamFC: network, targets, loss and measure."""
+"""What differs between training SiamRPN and the networks of one response map, SiamFC and CFNet.
+
+Targets, loss, measure, and what a teacher adds.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.parameters import ParameterError
 from visual_tracker.training.distillation import Distillation
-from visual_tracker.training.losses import Losses, siamfc_loss, siamrpn_loss
+from visual_tracker.training.losses import Losses, response_loss, siamrpn_loss
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import AnchorTargets, EllipseTargets, RadiusTargets, Targets
 
@@ -155,7 +158,7 @@ class SiamRpnTask(Task):
         return result
 
 
-class SiamFcTask(Task):
+class ResponseTask(Task):
     """Cells by radius; the quality is 1 where the highest cell lies within the radius.
 
     Raises:
@@ -166,7 +169,9 @@ class SiamFcTask(Task):
         super().__init__(network, recipe)
         asked = _asked(recipe, "teacher", *_LESSONS)
         if asked:
-            raise ParameterError(f"siamfc cannot learn from a teacher; leave {asked[0]} out")
+            raise ParameterError(
+                f"siamfc and cfnet cannot learn from a teacher; leave {asked[0]} out"
+            )
 
     def targets(self) -> Targets:
         """Cells by distance."""
@@ -174,7 +179,7 @@ class SiamFcTask(Task):
 
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
         """Balanced logistic loss."""
-        return siamfc_loss(outputs, batch["labels"])
+        return response_loss(outputs, batch["labels"])
 
     def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
         """Whether the peak hits."""

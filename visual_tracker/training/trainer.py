@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from visual_tracker.models.lite_siamrpn import HEADS, LiteSiamRpn
-from visual_tracker.models.siamfc import LiteSiamFc
+from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork
 from visual_tracker.parameters import ParameterError
 from visual_tracker.training.bookkeeping import (
@@ -36,7 +36,7 @@ from visual_tracker.training.samples import CROPS
 from visual_tracker.training.schedule import rate_factor, release_steps
 from visual_tracker.training.tasks import Task
 
-Network = SiamRpnNetwork | LiteSiamFc
+Network = SiamRpnNetwork | ResponseNetwork
 
 LOG_COLUMNS = (
     "step", "loss", "classification", "location", "distillation", "rate", "seconds",
