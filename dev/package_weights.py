@@ -24,7 +24,7 @@ from visual_tracker.trackers.confidence import calibration_path, load_calibratio
 def main(kind: str, network: str, source: Path) -> None:
     """Check that the file fits its network, then ship it."""
     load_weights(create_network(kind, network), source)
-    load_calibration(source)  # a damaged one is found before anything is changed
+    calibrated = load_calibration(source) is not None  # a damaged one raises, nothing is changed
     name = f"{kind}-{network}"
     target = FOLDER / f"{name}.safetensors"
     shutil.copyfile(source, target)
@@ -34,13 +34,13 @@ def main(kind: str, network: str, source: Path) -> None:
     MANIFEST.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     print(f"{target} ({target.stat().st_size} bytes, SHA-256 {digest})")
     if kind == "siamrpn":
-        ship_calibration(source, target, network)
+        ship_calibration(source, target, network, calibrated)
 
 
-def ship_calibration(source: Path, target: Path, network: str) -> None:
+def ship_calibration(source: Path, target: Path, network: str, calibrated: bool) -> None:
     """Ship the calibration beside the source, or remove one of other weights beside the target."""
     shipped = calibration_path(target)
-    if load_calibration(source) is not None:
+    if calibrated:
         shutil.copyfile(calibration_path(source), shipped)
         print(shipped)
     elif load_calibration(target) is None:

@@ -188,14 +188,13 @@ def decode_compressed(data: Buffer) -> Image:
         ImageError: if it is neither or is damaged beyond decoding.
     """
     check_compressed(data)
+    problem = f"the compressed image of {len(data)} bytes cannot be decoded"
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:  # a header that claims more pixels than OpenCV takes
-        raise ImageError(
-            f"the compressed image of {len(data)} bytes cannot be decoded: {error.err}"
-        ) from error
+        raise ImageError(f"{problem}: {error.err}") from error
     if image is None:
-        raise ImageError(f"the compressed image of {len(data)} bytes cannot be decoded")
+        raise ImageError(problem)
     return image
 
 

@@ -12,8 +12,8 @@ from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame, context_side
 from visual_tracker.models.geometry import ALEXNET, LITE, Geometry
 from visual_tracker.trackers.search_plan import (
+    SearchPlan,
     lost_centers,
-    lost_frame,
     tiles,
 )
 
@@ -42,7 +42,7 @@ def frames_until_whole(
 
 def test_the_region_grows_by_a_constant_step_around_the_last_place() -> None:
     for lost in (1, 2, 3, 4):
-        frame = lost_frame((960, 540), 0.5, lost, lost, 64, 10_000, LITE, IMAGE)
+        frame = SearchPlan(64, 10_000, LITE).frame((960, 540), 0.5, lost, lost, IMAGE)
         side = 208 + 64 * lost
         assert frame.region.center == (960, 540)
         assert side <= frame.width - 49 < side + STEP
@@ -59,7 +59,7 @@ def test_the_region_stays_in_the_image_and_ends_as_the_whole() -> None:
 def test_crops_come_in_few_sizes(geometry: Geometry) -> None:
     searches = itertools.product(range(100, 1900, 150), (0.3, 0.55, 0.9, 1.7, 3.1), range(1, 30))
     frames = [
-        lost_frame((x, 500), pixel, lost, lost, 128, 449, geometry, IMAGE)
+        SearchPlan(128, 449, geometry).frame((x, 500), pixel, lost, lost, IMAGE)
         for x, pixel, lost in searches
     ]
     sides = {side for frame in frames for side in (frame.width, frame.height)}
@@ -107,7 +107,7 @@ def test_every_place_of_a_full_hd_image_is_searched_at_bounded_cost(
     whole = tiles(Box(0, 0, *IMAGE), (x, y), (LARGEST - geometry.kernel_span) * pixel)
     found = False
     for lost in range(first, first + len(whole)):
-        frame = lost_frame((x, y), pixel, lost, lost, growth, LARGEST, geometry, IMAGE)
+        frame = SearchPlan(growth, LARGEST, geometry).frame((x, y), pixel, lost, lost, IMAGE)
         assert max(frame.width, frame.height) < LARGEST + geometry.size_step
         seen = centers_of(frame, geometry)
         left, top, right, bottom = seen.xyxy

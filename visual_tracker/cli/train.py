@@ -129,7 +129,7 @@ def command(
         from visual_tracker.training.images import ImageStore
         from visual_tracker.training.plans import SampleError
         from visual_tracker.training.recipe import Recipe
-        from visual_tracker.training.trainer import Machine
+        from visual_tracker.training.trainer import Machine, process_rank
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name} ({how_to_install('train')})"
@@ -141,7 +141,7 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     try:
-        if int(os.environ.get("RANK", 0)) == 0:  # torchrun's other processes are of the same run
+        if process_rank() == 0:  # torchrun's other processes are of the same run
             click.get_current_context().with_resource(only_run_in(output))
         exclusions = Exclusions.read(excluded, cache=output)
         collection = run.read_collections(folders, exclusions)

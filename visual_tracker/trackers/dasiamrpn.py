@@ -66,7 +66,7 @@ from visual_tracker.trackers.distractor_tracks import Candidates, DistractorTrac
 from visual_tracker.trackers.first_views import first_views
 from visual_tracker.trackers.likeness import Likeness
 from visual_tracker.trackers.score_map import suppress
-from visual_tracker.trackers.search_plan import lost_frame
+from visual_tracker.trackers.search_plan import SearchPlan
 from visual_tracker.trackers.siamrpn import Ranked, SiamRpnTracker
 from visual_tracker.trackers.sure_size import SureSize
 from visual_tracker.trackers.target_hold import HoldRules, Sighting, TargetHold
@@ -189,16 +189,9 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _wide_frame(self, image: Image, box: Box, steps: int, turn: int) -> CropFrame:
         """The region around a box after so many steps of growth, or the part whose turn it is."""
-        return lost_frame(
-            box.center,
-            self._pixel(box),
-            steps,
-            turn,
-            self.parameters.search_growth,
-            self.parameters.largest_search,
-            self.geometry,
-            size_of(image),
-        )
+        chosen = self.parameters
+        plan = SearchPlan(chosen.search_growth, chosen.largest_search, self.geometry)
+        return plan.frame(box.center, self._pixel(box), steps, turn, size_of(image))
 
     # Whether it is framed as in the first frame --------------------------------------------------
 

@@ -16,6 +16,7 @@ Crops come in few sizes: the first crop of a size costs an engine some 50 ms and
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame
@@ -60,37 +61,47 @@ def tiles(region: Box, center: tuple[float, float], largest: float) -> list[Box]
     return sorted(result, key=lambda tile: math.dist(tile.center, center))
 
 
-def lost_frame(
-    center: tuple[float, float],
-    pixel: float,
-    frames_lost: int,
-    turn: int,
-    growth: int,
-    largest: int,
-    geometry: Geometry,
-    image_size: tuple[int, int],
-) -> CropFrame:
-    """The crop to search in the n-th frame after the loss.
+@dataclass(frozen=True)
+class SearchPlan:
+    """How far and in what crops a lost target is searched.
 
-    Args:
-        center: where the target was last seen.
-        pixel: image pixels a crop pixel, as the template's size asks for.
-        frames_lost: n, 1 for the first frame after the one in which the target was lost.
-        turn: n again, or less where the target is searched at several scales by turns: the number
-            of this search among those of its scale.
+    Attributes:
         growth: step a frame of the region's side, in crop pixels.
         largest: largest side of a crop, in crop pixels.
         geometry: of the network.
-        image_size: width and height in pixels.
     """
-    reach = geometry.search_size - geometry.kernel_span + growth * frames_lost
-    region = lost_centers(center, reach * pixel, *image_size)
-    parts = tiles(region, center, (largest - geometry.kernel_span) * pixel)
-    tile = parts[(turn - 1) % len(parts)]
-    # the few sizes need not meet the largest one
-    end = geometry.fitting_size(largest)
-    width, height = (
-        min(end, geometry.fitting_size(side / pixel + geometry.kernel_span, _SIZE_STEP))
-        for side in (tile.width, tile.height)
-    )
-    return CropFrame(*tile.center, pixel, width, height)
+
+    growth: int
+    largest: int
+    geometry: Geometry
+
+    def frame(
+        self,
+        center: tuple[float, float],
+        pixel: float,
+        frames_lost: int,
+        turn: int,
+        image_size: tuple[int, int],
+    ) -> CropFrame:
+        """The crop to search in the n-th frame after the loss.
+
+        Args:
+            center: where the target was last seen.
+            pixel: image pixels a crop pixel, as the template's size asks for.
+            frames_lost: n, 1 for the first frame after the one in which the target was lost.
+            turn: n again, or less where the target is searched at several scales by turns: the
+                number of this search among those of its scale.
+            image_size: width and height in pixels.
+        """
+        span = self.geometry.kernel_span
+        reach = self.geometry.search_size - span + self.growth * frames_lost
+        region = lost_centers(center, reach * pixel, *image_size)
+        parts = tiles(region, center, (self.largest - span) * pixel)
+        tile = parts[(turn - 1) % len(parts)]
+        # the few sizes need not meet the largest one
+        end = self.geometry.fitting_size(self.largest)
+        width, height = (
+            min(end, self.geometry.fitting_size(side / pixel + span, _SIZE_STEP))
+            for side in (tile.width, tile.height)
+        )
+        return CropFrame(*tile.center, pixel, width, height)

@@ -56,6 +56,11 @@ class BatchMaker(Protocol):
         """Batches in order; see :meth:`SampleMaker.batches`."""
 
 
+def process_rank() -> int:
+    """Number of this process among those that torchrun started; 0 without it."""
+    return int(os.environ.get("RANK", 0))
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """Where a run happens.
@@ -78,7 +83,7 @@ class Machine:
     @classmethod
     def from_environment(cls, device: str = "auto", workers: int = 1) -> Machine:
         """Read torchrun's variables and join its group if they are set."""
-        rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        rank, processes = process_rank(), int(os.environ.get("WORLD_SIZE", 1))
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda":
