@@ -80,3 +80,13 @@ def test_gradients_are_numerically_right() -> None:
         layer.log_regularization -= 2 * step
         below = value(x)
     assert float(slope) == pytest.approx(float(above - below) / (2 * step), rel=1e-2)
+
+
+def test_a_network_in_half_precision_still_solves_in_float32() -> None:
+    x = torch.randn(1, 8, 9, 9, generator=torch.Generator().manual_seed(3))
+    layer = CorrelationFilter(9)
+    with torch.no_grad():
+        exact = layer(x)
+        rounded = layer.to(torch.bfloat16)(x.to(torch.bfloat16))
+    assert rounded.dtype == torch.float32
+    assert float((rounded - exact).norm() / exact.norm()) < 0.02

@@ -31,7 +31,7 @@ class LiteCfNet(ResponseNetwork):
         # .08 to the likest of what surrounds it, before training (siamfc-lite's features, 24
         # videos). Not named as SiamFC's scale and bias, which `--initial` would put here.
         self.threshold = nn.Parameter(torch.tensor(0.15))
-        self.steepness = nn.Parameter(torch.tensor(30.0))
+        self.log_steepness = nn.Parameter(torch.tensor(30.0).log())
 
     def filters(self, features: Tensor) -> Tensor:
         """The ridge regression's."""
@@ -40,4 +40,4 @@ class LiteCfNet(ResponseNetwork):
 
     def logits(self, response: Tensor) -> Tensor:
         """How far the filter's answer lies above the threshold."""
-        return (response - self.threshold) * self.steepness
+        return (response - self.threshold) * self.log_steepness.exp()
