@@ -178,6 +178,8 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-9/weights.safetensors'
 	$(TRAIN_SHARED) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) \
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
+	$(TRAIN_SHARED) cfnet --recipe dev/recipes/cfnet-lite.recipe --set seed=$(SEED) \
+		--output '$(RUNS)/cfnet-lite' --initial '$(RUNS)/siamfc-lite/weights.safetensors'
 	$(TRAIN) mdnet --set seed=$(SEED) --output '$(RUNS)/mdnet-lite'
 	$(TRAIN) adnet --stage supervised --set seed=$(SEED) --output '$(RUNS)/adnet-lite'
 
