@@ -13,7 +13,9 @@ torch = pytest.importorskip("torch")
 
 from test.training.factories import write_native  # noqa: E402
 from visual_tracker.cli import main  # noqa: E402
+from visual_tracker.cli.train import PAIRS  # noqa: E402
 from visual_tracker.training.bookkeeping import LOCK  # noqa: E402
+from visual_tracker.training.run import TASKS  # noqa: E402
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -60,6 +62,10 @@ def test_an_option_without_effect_is_refused(
     assert result.output.startswith(f"visual-tracker: error: {option} is of ")
     assert f"has no effect on {kind}; leave it out" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_every_kind_that_learns_from_pairs_has_a_task() -> None:
+    assert set(PAIRS) == set(TASKS)
 
 
 @pytest.mark.parametrize("kind", ["siamfc", "cfnet"])

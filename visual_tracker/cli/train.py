@@ -22,12 +22,12 @@ from visual_tracker.trackers.torch_runtime import resolve_device
 #: kinds whose training cannot share a step among processes
 _ONE_PROCESS = ("adnet", "mdnet")
 
-#: kinds that are trained on pairs of crops
-_PAIRS = ("cfnet", "siamfc", "siamrpn")
+#: kinds that are trained on pairs of crops, the keys of `training.run.TASKS`, which needs torch
+PAIRS = ("cfnet", "siamfc", "siamrpn")
 
 #: options that only some kinds have a use for
 _ONLY_OF = {
-    "stage": ("adnet",), "sampler": _PAIRS, "workers": _PAIRS, "image_memory": _PAIRS,
+    "stage": ("adnet",), "sampler": PAIRS, "workers": PAIRS, "image_memory": PAIRS,
 }  # fmt: skip
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -35,7 +35,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(sorted((*_ONE_PROCESS, *_PAIRS))))
+@click.argument("kind", type=click.Choice(sorted((*_ONE_PROCESS, *PAIRS))))
 @click.option(
     "--stage", type=click.Choice(["supervised", "reinforce"]), default="supervised",
     show_default=True, help="Of adnet's training; reinforce goes on from --initial.",
@@ -136,7 +136,7 @@ def command(
         ) from None
     device = resolve_device(device)
     # before the data is read, which takes longer
-    recipe_class, prepare = (Recipe, None) if kind in _PAIRS else _frozen_trunk(kind, stage)
+    recipe_class, prepare = (Recipe, None) if kind in PAIRS else _frozen_trunk(kind, stage)
     recipe: Any = read_recipe(recipe_class, recipe_file, settings)
     if threads:
         torch.set_num_threads(threads)

@@ -52,7 +52,9 @@ class Recipe(Parameters):
     )
     positive_iou: float = parameter(0.6, "Anchors above are positive.", minimum=0.0, maximum=1.0)
     negative_iou: float = parameter(0.3, "Anchors below are negative.", minimum=0.0, maximum=1.0)
-    radius: float = parameter(16.0, "SiamFC: cells within are positive, in pixels.", minimum=1.0)
+    radius: float = parameter(
+        16.0, "SiamFC and CFNet: cells within are positive, in pixels.", minimum=1.0
+    )
 
     teacher: str = parameter(
         "", "NanoTrack v3's file (safetensors) as a teacher of `lite`; empty: none."

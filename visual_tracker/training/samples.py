@@ -127,7 +127,7 @@ class EllipseTargets(_BoxTargets):
 
 @dataclass(frozen=True)
 class RadiusTargets:
-    """SiamFC's: cells within a radius of the target's centre (Bertinetto et al., section 2.2)."""
+    """Cells within a radius of the target's centre (SiamFC: Bertinetto et al., section 2.2)."""
 
     geometry: Geometry
     recipe: Recipe
