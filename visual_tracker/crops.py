@@ -36,7 +36,7 @@ _LARGEST_BLUR = 5
 
 
 def context_side(width: float, height: float, context: float = CONTEXT) -> float:
-    """Side in image pixels of the square that a template crop shows.
+    """Side in image pixels of the square that a target with its context takes.
 
     Args:
         width: the target's width in pixels.

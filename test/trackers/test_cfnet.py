@@ -49,7 +49,7 @@ def test_the_template_shows_as_much_as_is_searched() -> None:
     tracker = started(GreyMatcher(), image)
     assert tracker._kernel.shape == (1, 257, 257)
     assert tracker._kernel[0, 3:-3, 3:-3].min() == 200
-    (middle,) = tracker._frames(START)[1:2]
+    _, middle, _ = tracker._frames(START)
     assert middle.region.width == pytest.approx(side)
 
 

@@ -10,11 +10,10 @@ import click
 
 from visual_tracker.extras import how_to_install
 from visual_tracker.models.geometry import GeometryError
+from visual_tracker.models.shared_matchers import GRAPH_MATCHERS
 from visual_tracker.models.weights import WeightsError, packaged_weights
 from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers import TrackerUnavailableError
-
-KINDS = ("siamrpn", "siamfc", "cfnet")
 
 
 @click.command("export")
@@ -59,10 +58,11 @@ def command(
           --search-size 271 --output vot
     """
     kind, _, name = network.partition("-")
-    if kind not in KINDS or not name:
+    if kind not in GRAPH_MATCHERS or not name:
+        *others, last = (f"{known}-NAME" for known in GRAPH_MATCHERS)
         raise ParameterError(
-            f"there is no network '{network}'; write siamrpn-NAME, siamfc-NAME or "
-            "cfnet-NAME, like siamrpn-lite"
+            f"there is no network '{network}'; write {', '.join(others)} or {last}, "
+            "like siamrpn-lite"
         )
     size = _parse_size(search_size)
     exports, torch_matchers = _torch_modules()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from visual_tracker.parameters import ParameterError, Parameters, ParametersT
 from visual_tracker.sources import SourceError
 from visual_tracker.trackers import TrackerUnavailableError
 from visual_tracker.trackers.torch_runtime import resolve_device
+from visual_tracker.training import torchrun
 
 #: kinds whose training cannot share a step among processes
 _ONE_PROCESS = ("adnet", "mdnet")
@@ -129,7 +129,7 @@ def command(
         from visual_tracker.training.images import ImageStore
         from visual_tracker.training.plans import SampleError
         from visual_tracker.training.recipe import Recipe
-        from visual_tracker.training.trainer import Machine, process_rank
+        from visual_tracker.training.trainer import Machine
     except ImportError as error:
         raise TrackerUnavailableError(
             f"training needs {error.name} ({how_to_install('train')})"
@@ -141,7 +141,7 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     try:
-        if process_rank() == 0:  # torchrun's other processes are of the same run
+        if torchrun.rank() == 0:  # torchrun's other processes are of the same run
             click.get_current_context().with_resource(only_run_in(output))
         exclusions = Exclusions.read(excluded, cache=output)
         collection = run.read_collections(folders, exclusions)
@@ -199,7 +199,7 @@ def _check_processes(kind: str) -> None:
     Raises:
         ParameterError: if torchrun started more than one.
     """
-    processes = int(os.environ.get("WORLD_SIZE", 1))
+    processes = torchrun.processes()
     if kind in _ONE_PROCESS and processes > 1:
         raise ParameterError(
             f"{kind} is trained by one process, but torchrun started {processes} (WORLD_SIZE); "

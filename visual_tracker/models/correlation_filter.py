@@ -43,16 +43,18 @@ class CorrelationFilter(nn.Module):
         """Solve for (B, C, cells, cells), in float32 at least; middles stay in the middle."""
         # towards the border, where the circle closes, features weigh less (section 3.2)
         spectrum = torch.fft.rfft2(features * self.window.float())
-        power = (spectrum.real.square() + spectrum.imag.square()).sum(dim=1, keepdim=True)
-        filters: Tensor = torch.fft.irfft2(spectrum * self.gain(power), s=(self.cells, self.cells))
+        spectrum = spectrum * self.gain(spectrum.real, spectrum.imag)
+        filters: Tensor = torch.fft.irfft2(spectrum, s=(self.cells, self.cells))
         return filters
 
-    def gain(self, power: Tensor) -> Tensor:
-        """What each frequency is multiplied by.
+    def gain(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        """What each frequency is multiplied by, (B, 1, cells, frequencies).
 
         Args:
-            power: of all channels together, (B, 1, cells, frequencies), the first ones or all.
+            real: part of the spectrum, (B, C, cells, frequencies), the first frequencies or all.
+            imaginary: the other part.
         """
+        power = (real.square() + imaginary.square()).sum(dim=1, keepdim=True)
         regularization = self.cells**2 * self.log_regularization.float().exp()
         return self.wanted[:, : power.shape[-1]].float() / (power + regularization)
 

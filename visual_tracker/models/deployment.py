@@ -114,7 +114,7 @@ class _MatrixFilter(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         real, imaginary = self._transform(features * self.layer.window)
-        gain = self.layer.gain((real.square() + imaginary.square()).sum(dim=1, keepdim=True))
+        gain = self.layer.gain(real, imaginary)
         # back: the real part of the conjugate's transform
         even, _ = self._transform(real * gain)
         _, odd = self._transform(imaginary * gain)

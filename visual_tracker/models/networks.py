@@ -35,7 +35,7 @@ def create_network(kind: str, name: str) -> nn.Module:
     """Make an untrained network.
 
     Args:
-        kind: "siamrpn", "siamfc", "cfnet", "mdnet" or "adnet".
+        kind: of network, like "siamrpn".
         name: of the network, like "lite".
 
     Raises:

@@ -35,7 +35,8 @@ Load = Callable[[Path, ModuleType, str, int], T]
 Writer = Callable[[Path], None]
 """Writes an export into a folder."""
 
-_GRAPH_MATCHERS: dict[str, type[GraphMatcher]] = {
+#: by kind of network; these are what `export` writes
+GRAPH_MATCHERS: dict[str, type[GraphMatcher]] = {
     "siamrpn": GraphProposalMatcher,
     "siamfc": GraphResponseMatcher,
     "cfnet": GraphResponseMatcher,
@@ -46,7 +47,7 @@ class MatcherSpec(NamedTuple):
     """What a matcher is made of.
 
     Attributes:
-        kind: of network: "siamrpn", "siamfc", "cfnet", "mdnet" or "adnet".
+        kind: of network, like "siamrpn".
         network: name, like "lite".
         weights: file.
         device: torch device.
@@ -128,7 +129,7 @@ def _on_graph(spec: MatcherSpec, choice: Choice) -> GraphMatcher:
 
     A cache that cannot be written costs the export at every start, nothing else.
     """
-    return on_engine(spec, choice, _GRAPH_MATCHERS[spec.kind].load, _writer(spec))
+    return on_engine(spec, choice, GRAPH_MATCHERS[spec.kind].load, _writer(spec))
 
 
 def on_engine(spec: MatcherSpec, choice: Choice, load: Load[T], write: Writer) -> T:

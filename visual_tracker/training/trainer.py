@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +22,7 @@ from visual_tracker.models.lite_siamrpn import HEADS, LiteSiamRpn
 from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork
 from visual_tracker.parameters import ParameterError
+from visual_tracker.training import torchrun
 from visual_tracker.training.bookkeeping import (
     Checkpoint,
     RunLog,
@@ -56,11 +56,6 @@ class BatchMaker(Protocol):
         """Batches in order; see :meth:`SampleMaker.batches`."""
 
 
-def process_rank() -> int:
-    """Number of this process among those that torchrun started; 0 without it."""
-    return int(os.environ.get("RANK", 0))
-
-
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """Where a run happens.
@@ -83,11 +78,11 @@ class Machine:
     @classmethod
     def from_environment(cls, device: str = "auto", workers: int = 1) -> Machine:
         """Read torchrun's variables and join its group if they are set."""
-        rank, processes = process_rank(), int(os.environ.get("WORLD_SIZE", 1))
+        rank, processes = torchrun.rank(), torchrun.processes()
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda":
-            device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+            device = f"cuda:{torchrun.local_rank()}"
             torch.cuda.set_device(device)
         if processes > 1 and not torch.distributed.is_initialized():
             # DistributedDataParallel imports it, and it keeps the group there is at its import as

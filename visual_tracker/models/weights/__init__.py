@@ -23,7 +23,7 @@ def packaged_weights(kind: str, network: str) -> Path | None:
     """The file of the weights that ship for a network, None if none do.
 
     Args:
-        kind: "siamrpn", "siamfc", "cfnet", "mdnet" or "adnet".
+        kind: of network, like "siamrpn".
         network: like "lite".
     """
     entry = _manifest().get(f"{kind}-{network}")
