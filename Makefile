@@ -180,6 +180,10 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(TRAIN_SHARED) cfnet --recipe dev/recipes/cfnet-lite.recipe --set seed=$(SEED) \
 		--output '$(RUNS)/cfnet-lite' --initial '$(RUNS)/siamfc-lite/weights.safetensors'
+	$(TRAIN_SHARED) memtrack --recipe dev/recipes/memtrack-lite.recipe --set seed=$(SEED) \
+		--output '$(RUNS)/memtrack-lite' --initial '$(RUNS)/siamfc-lite/weights.safetensors'
+	$(TRAIN_SHARED) re3 --recipe dev/recipes/re3-lite.recipe --set seed=$(SEED) \
+		--output '$(RUNS)/re3-lite' --initial '$(RUNS)/siamfc-lite/weights.safetensors'
 	$(TRAIN) mdnet --set seed=$(SEED) --output '$(RUNS)/mdnet-lite'
 	$(TRAIN) adnet --stage supervised --set seed=$(SEED) --output '$(RUNS)/adnet-lite'
 

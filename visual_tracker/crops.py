@@ -135,7 +135,7 @@ class CropFrame:
 
 @dataclass(frozen=True, slots=True)
 class AffineFrame:
-    """A crop that is also turned, sheared or stretched; training makes pairs of stills with it.
+    """A crop that is also turned, sheared or stretched.
 
     Attributes:
         center_x: image x of the crop's centre.
@@ -158,6 +158,12 @@ class AffineFrame:
         right, down = inverse[:, 0].tolist(), inverse[:, 1].tolist()
         steps = ((right[0], right[1]), (down[0], down[1]))
         return cls(frame.center_x, frame.center_y, steps, frame.width, frame.height)
+
+    @classmethod
+    def stretched(cls, box: Box, size: int) -> AffineFrame:
+        """A square crop in whose middle a box takes half of each side, whatever the box's shape."""
+        steps = ((2 * box.width / size, 0.0), (0.0, 2 * box.height / size))
+        return cls(*box.center, steps, size, size)
 
     def shifted(self, x: float, y: float) -> AffineFrame:
         """The frame moved by so many crop pixels, along the crop's axes."""
@@ -184,6 +190,11 @@ class AffineFrame:
         """Crop coordinates (..., 2) of image points (..., 2)."""
         offsets = points - (self.center_x, self.center_y)
         return offsets @ _inverse(self._linear).T + (self.width / 2, self.height / 2)
+
+    def points_to_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Image coordinates (..., 2) of crop points (..., 2)."""
+        offsets = points - (self.width / 2, self.height / 2)
+        return offsets @ self._linear.T + (self.center_x, self.center_y)
 
     def box_to_crop(self, box: Box) -> Box:
         """Bounds in the crop of the ellipse that a box of the image encloses.

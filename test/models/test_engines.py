@@ -24,14 +24,20 @@ from visual_tracker.models.engines.base import EngineError  # noqa: E402
 from visual_tracker.models.exports import ExportError, export_onnx  # noqa: E402
 from visual_tracker.models.geometry import GeometryError  # noqa: E402
 from visual_tracker.models.graph_matchers import (  # noqa: E402
+    GraphMemoryMatcher,
     GraphProposalMatcher,
+    GraphRecurrentMatcher,
     GraphResponseMatcher,
 )
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn  # noqa: E402
+from visual_tracker.models.memtrack import LiteMemTrack  # noqa: E402
+from visual_tracker.models.re3 import LiteRe3  # noqa: E402
 from visual_tracker.models.response_network import ResponseNetwork  # noqa: E402
 from visual_tracker.models.siamfc import LiteSiamFc  # noqa: E402
 from visual_tracker.models.torch_matchers import (  # noqa: E402
+    TorchMemoryMatcher,
     TorchProposalMatcher,
+    TorchRecurrentMatcher,
     TorchResponseMatcher,
     folded,
 )
@@ -168,6 +174,52 @@ def test_one_response_map_of_a_batch_is_eager_torchs(
     assert_close(kernel, reference.learn(crop((side, side))), "fp32")
     images = [crop((257, 257), seed) for seed in (0, 10, 20)]
     assert_close(matcher.respond(kernel, images), reference.respond(kernel, images), "fp32")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_memory_over_several_frames_is_eager_torchs(engine: ModuleType, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = LiteMemTrack(16).eval()
+    for parameter in network.memory.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)  # so that all slots and gates are in use
+    network = folded(network)
+    export_onnx(network, tmp_path)
+    reference = TorchMemoryMatcher(network, "cpu")
+    matcher = GraphMemoryMatcher.load(tmp_path, engine, "fp32", threads=1)
+    found, expected = matcher.learn(crop((129, 129))), reference.learn(crop((129, 129)))
+    for frame in range(4):
+        for name, mine, theirs in zip(found._fields, found, expected, strict=True):
+            assert mine.shape == theirs.shape
+            assert np.abs(mine - theirs).max() <= 1e-3 * max(1, np.abs(theirs).max()), name
+        images = [crop((257, 257), seed) for seed in range(frame, frame + 3)]
+        seen = reference.learn(crop((129, 129), frame)).first
+        answer, found = matcher.recall(found, seen, images)
+        its_answer, expected = reference.recall(expected, seen, images)
+        assert answer.shape == (3, 27, 27)
+        assert TOLERANCE["fp32"]._replace(mean=1e-3, largest=1e-3).admits(answer, its_answer)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_recurrent_network_over_several_frames_is_eager_torchs(
+    engine: ModuleType, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = LiteRe3(joined=32, hidden=24).eval()
+    torch.nn.init.normal_(network.corners.weight)
+    network = folded(network)
+    export_onnx(network, tmp_path)
+    reference = TorchRecurrentMatcher(network, "cpu")
+    matcher = GraphRecurrentMatcher.load(tmp_path, engine, "fp32", threads=1)
+    found, expected = matcher.learn(crop((129, 129))), reference.learn(crop((129, 129)))
+    for frame in range(4):
+        pair = crop((129, 129), frame), crop((129, 129), frame + 1)
+        corners, found = matcher.follow(found, *pair)
+        its_corners, expected = reference.follow(expected, *pair)
+        assert corners.shape == (4,)
+        assert np.abs(corners - its_corners).max() < 1e-3
+        for name, mine, theirs in zip(found._fields, found, expected, strict=True):
+            assert mine.shape == theirs.shape
+            assert np.abs(mine - theirs).max() < 1e-3, name
 
 
 @pytest.mark.parametrize("engine", ENGINES)

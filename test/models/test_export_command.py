@@ -77,7 +77,10 @@ def test_torchscript_gives_what_torch_gives(weights: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["vgg"], "there is no network 'vgg'; write siamrpn-NAME, siamfc-NAME or cfnet-NAME"),
+        (
+            ["vgg"],
+            "siamfc-NAME, cfnet-NAME, memtrack-NAME or re3-NAME",
+        ),
         (["siamrpn-vgg"], "there is no siamrpn network 'vgg'"),
         (["siamrpn-alexnet-vot"], "give --weights FILE"),
         (["siamrpn-lite", "--search-size", "wide"], "write a number or 'dynamic'"),

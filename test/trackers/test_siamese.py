@@ -20,7 +20,7 @@ from visual_tracker.models.engines.choice import installed_engine
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers import torch_runtime, tracker_class
 
-NAMES = ("siamfc", "cfnet", "siamrpn", "dasiamrpn")
+NAMES = ("siamfc", "cfnet", "memtrack", "re3", "siamrpn", "dasiamrpn")
 
 
 def test_listing_the_trackers_imports_no_torch() -> None:

@@ -10,7 +10,8 @@ from visual_tracker.boxes import Box
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import LITE
 from visual_tracker.parameters import ParameterError
-from visual_tracker.trackers.siamfc import SiamFcParameters, SiamFcTracker, _enlarged
+from visual_tracker.trackers.response import _enlarged
+from visual_tracker.trackers.siamfc import SiamFcParameters, SiamFcTracker
 
 IMAGE = np.zeros((400, 400, 3), dtype=np.uint8)
 START = Box(170, 160, 60, 80)

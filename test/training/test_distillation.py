@@ -143,7 +143,7 @@ def test_lessons_need_a_teacher(name: str) -> None:
     recipe = plain_recipe(**{name: True if name != "teacher_maps" else 1.0})
     with pytest.raises(ParameterError, match=f"^{name} needs a teacher; .* leave {name} out$"):
         SiamRpnTask(LiteSiamRpn(16), recipe)
-    with pytest.raises(ParameterError, match=f"siamfc and cfnet cannot .*; leave {name} out$"):
+    with pytest.raises(ParameterError, match=f"only siamrpn can .*; leave {name} out$"):
         ResponseTask(LiteSiamFc(), recipe)
 
 

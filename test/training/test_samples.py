@@ -13,9 +13,9 @@ pytest.importorskip("torch")
 from test.training.factories import TINY, plain_recipe, write_native
 from visual_tracker.annotations import View
 from visual_tracker.boxes import Box
-from visual_tracker.crops import take_crop
+from visual_tracker.crops import AffineFrame, take_crop
 from visual_tracker.models.anchors import anchor_grid, decode
-from visual_tracker.models.geometry import LITE, LITE_CFNET, LITE_RPN, Geometry
+from visual_tracker.models.geometry import LITE, LITE_CFNET, LITE_RE3, LITE_RPN, Geometry
 from visual_tracker.training import augment
 from visual_tracker.training.data import read_collection
 from visual_tracker.training.images import ImageStore
@@ -81,6 +81,17 @@ def test_template_and_search_crop_show_the_target_in_one_scale(
     assert template.width == pytest.approx(129 * ratio)
     # the context is twice the side of a square target
     assert search.box_to_crop(box).width == pytest.approx(129 / 2)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (90, 30), (25, 80)])
+def test_a_stretched_crop_shows_every_target_as_a_square(size: tuple[float, float]) -> None:
+    still = Recipe(template_shift=0.0, template_scale=0.0, search_shift=0.0, search_scale=0.0,
+                   stretch=0.0, rotation=0.0, shear=0.0)  # fmt: skip
+    box = Box.from_center(100, 100, *size)
+    for jitter in (template_jitter(LITE_RE3, still), search_jitter(LITE_RE3, still, False)):
+        frame = jittered_frame(box, jitter, np.random.default_rng(0))
+        tracked = AffineFrame.stretched(box, 129)
+        assert frame.warp() == pytest.approx(tracked.warp())
 
 
 def test_a_turned_target_is_boxed_by_its_outline(tmp_path: Path) -> None:

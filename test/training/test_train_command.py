@@ -30,7 +30,9 @@ def train(kind: str, data: Path, output: Path, *arguments: object) -> Result:
     return CliRunner().invoke(main, list(map(str, given)))
 
 
-@pytest.mark.parametrize("kind", ["siamrpn", "siamfc", "cfnet", "mdnet", "adnet"])
+@pytest.mark.parametrize(
+    "kind", ["siamrpn", "siamfc", "cfnet", "memtrack", "re3", "mdnet", "adnet"]
+)
 @pytest.mark.parametrize("device", ["cuda", "foo"])
 def test_a_device_that_is_not_there_is_one_line(
     kind: str, device: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -68,14 +70,14 @@ def test_every_kind_that_learns_from_pairs_has_a_task() -> None:
     assert set(PAIRS) == set(TASKS)
 
 
-@pytest.mark.parametrize("kind", ["siamfc", "cfnet"])
+@pytest.mark.parametrize("kind", ["siamfc", "cfnet", "memtrack", "re3"])
 def test_networks_of_one_response_map_refuse_a_teacher(
     kind: str, data: Path, tmp_path: Path
 ) -> None:
     teacher = ("--set", "teacher=teacher.safetensors", "--device", "cpu")
     result = train(kind, data, tmp_path / "out", *teacher)
     assert result.exit_code == 2
-    assert "siamfc and cfnet cannot learn from a teacher" in result.output.splitlines()[-1]
+    assert "only siamrpn can learn from a teacher" in result.output.splitlines()[-1]
 
 
 @pytest.mark.parametrize("option", ["--threads", "--workers", "--image-memory"])
@@ -85,7 +87,9 @@ def test_a_negative_number_is_refused(option: str, data: Path, tmp_path: Path) -
     assert f"Invalid value for '{option}': -1" in result.output
 
 
-@pytest.mark.parametrize("kind", ["siamrpn", "siamfc", "cfnet", "mdnet", "adnet"])
+@pytest.mark.parametrize(
+    "kind", ["siamrpn", "siamfc", "cfnet", "memtrack", "re3", "mdnet", "adnet"]
+)
 def test_a_file_that_is_no_weights_is_one_line(kind: str, data: Path, tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish.safetensors"
     rubbish.write_text("# no tensors\n")

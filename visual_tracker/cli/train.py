@@ -22,8 +22,9 @@ from visual_tracker.training import torchrun
 #: kinds whose training cannot share a step among processes
 _ONE_PROCESS = ("adnet", "mdnet")
 
-#: kinds that are trained on pairs of crops, the keys of `training.run.TASKS`, which needs torch
-PAIRS = ("cfnet", "siamfc", "siamrpn")
+#: kinds that are trained on pairs of crops or sequences of them, the keys of `training.run.TASKS`,
+#: which needs torch
+PAIRS = ("cfnet", "memtrack", "re3", "siamfc", "siamrpn")
 
 #: options that only some kinds have a use for
 _ONLY_OF = {
@@ -70,18 +71,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--sampler", default="auto", show_default=True,
     type=click.Choice(["auto", "device", "workers"]),
     help="Where samples are made: on the device, which then holds all images, or by worker "
-    "processes. auto: on a GPU if the images fit. Of siamrpn, siamfc and cfnet.",
+    "processes. auto: on a GPU if the images fit. Not of mdnet and adnet.",
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(min=0), default=1, show_default=True,
-    help="Processes that make samples; 0 makes them in the loop. Of siamrpn, siamfc and cfnet.",
+    help="Processes that make samples; 0 makes them in the loop. Not of mdnet and adnet.",
 )  # fmt: skip
 @click.option(
     "--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 takes torch's choice."
 )
 @click.option(
     "--image-memory", type=click.FloatRange(min=0), default=4.0, show_default=True,
-    help="GiB of decoded images to keep, in memory or on the device. Of siamrpn, siamfc and cfnet.",
+    help="GiB of decoded images to keep, in memory or on the device. Not of mdnet and adnet.",
 )  # fmt: skip
 def command(
     kind: str,
@@ -102,7 +103,7 @@ def command(
     """Train the network of KIND on boxed videos and stills.
 
     Interrupt it at any time; the same command goes on from the last checkpoint. Under torchrun it
-    trains on several GPUs (siamrpn, siamfc, cfnet only). mdnet learns from videos alone, with its
+    trains on several GPUs (not mdnet and adnet). mdnet learns from videos alone, with its
     trunk frozen. adnet learns in two stages, with its trunk frozen.
 
     \b

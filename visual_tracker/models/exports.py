@@ -6,7 +6,14 @@ of crops and those kernels of one template, and gives for
 
 - a SiamRPN network: `scores` (N, 5, H, W), probability of target; `deltas` (N, 4, 5, H, W);
   `embedding` (N, C, h, w) (see :class:`visual_tracker.models.matchers.Response`);
-- a SiamFC network or a CFNet: `logits` (N, H, W).
+- a SiamFC network or a CFNet: `logits` (N, H, W);
+- a MemTrack network: `logits`, and the memory after the frame
+  (see :class:`visual_tracker.models.matchers.Memory`), `next_` before each name but `first`, which
+  no frame changes. Its template graph gives the memory of a template alone, and the search graph
+  takes, beside a memory, `seen`: the target's `first` as it was found last;
+- a Re3 network: `corners` (1, 4) and the state after the frame
+  (:class:`visual_tracker.models.matchers.Recurrent`), `next_` before each name, of two crops,
+  before and now. Its template graph gives the state after the first frame's crop.
 
 Nothing here knows a network's layers: it exports what `learn`, `propose` and `respond` of the copy
 compute that `visual_tracker.models.deployment` makes for engines.
@@ -22,13 +29,16 @@ import json
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from visual_tracker.extras import how_to_install
 from visual_tracker.models.deployment import Planes, deployed, deployed_maps
+from visual_tracker.models.dynamic_memory import MemoryState
+from visual_tracker.models.memtrack import LiteMemTrack
+from visual_tracker.models.re3 import LiteRe3, Recurrence
 from visual_tracker.models.region_maps import MAPS
 from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
@@ -55,25 +65,80 @@ class _Graph(nn.Module):
 
 
 class _TemplateGraph(_Graph):
+    """What is learned of a template crop, by `names`."""
+
+    def __init__(self, network: Any, planes: Planes, names: tuple[str, ...]) -> None:
+        super().__init__(network, planes)
+        self.names = names
+
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         learned = self.network.learn(self.planes(image))
         return tuple(learned) if isinstance(learned, tuple) else (learned,)
 
 
-class _ProposalGraph(_Graph):
-    outputs = ("scores", "deltas", "embedding")
+class _SearchGraph(_Graph):
+    """Answers to search crops.
+
+    Attributes:
+        crops: how many a call takes in an example.
+        ranks: of the outputs that depend on number and sides of the crops, by name; if there are
+            none, number and sides are the example's.
+        fixed: names of the other outputs.
+    """
+
+    crops = 1
+    ranks: ClassVar[dict[str, int]] = {}
+    fixed: ClassVar[tuple[str, ...]] = ()
+
+    def inputs(self, learned: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What it takes beside the crops, of what was learned of a template."""
+        return learned
+
+
+class _ProposalGraph(_SearchGraph):
+    ranks: ClassVar = {"scores": 4, "deltas": 5, "embedding": 4}
 
     def forward(self, image: Tensor, *template: Tensor) -> tuple[Tensor, ...]:
         proposals = self.network.propose(Template(*template), self.planes(image))
         return proposals.logits.softmax(dim=1)[:, 1], proposals.deltas, proposals.embedding
 
 
-class _ResponseGraph(_Graph):
-    outputs = ("logits",)
+class _ResponseGraph(_SearchGraph):
+    ranks: ClassVar = {"logits": 3}
 
     def forward(self, image: Tensor, kernel: Tensor) -> Tensor:
         logits: Tensor = self.network.respond(kernel, self.planes(image))
         return logits[:, 0]
+
+
+class _BeginGraph(_TemplateGraph):
+    """The state that a recurrent network begins with."""
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.network.begin(self.planes(image)))
+
+
+class _MemoryGraph(_SearchGraph):
+    ranks: ClassVar = {"logits": 3}
+    fixed = tuple(f"next_{name}" for name in MemoryState._fields[1:])
+
+    def inputs(self, learned: dict[str, Tensor]) -> dict[str, Tensor]:
+        return learned | {"seen": learned["first"]}
+
+    def forward(self, image: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
+        *state, seen = memory
+        logits, after = self.network.recall(MemoryState(*state), seen, self.planes(image))
+        return logits[:, 0], *after[1:]
+
+
+class _RecurrentGraph(_SearchGraph):
+    crops = 2
+    fixed = ("corners", *(f"next_{name}" for name in Recurrence._fields))
+
+    def forward(self, image: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        before, now = self.planes(image).chunk(2)
+        corners, after = self.network.follow(Recurrence(*state), before, now)
+        return corners, *after
 
 
 class _MapsGraph(nn.Module):
@@ -86,17 +151,30 @@ class _MapsGraph(nn.Module):
         return tuple(one.permute(0, 2, 3, 1) for one in self.maps(image))
 
 
-def graphs(network: nn.Module) -> tuple[nn.Module, Any]:
+def graphs(network: nn.Module) -> tuple[_TemplateGraph, _SearchGraph]:
     """The template graph and the search graph of a network in eval mode.
 
     Raises:
-        ExportError: if it is none of SiamRPN, SiamFC and CFNet.
+        ExportError: if it is no Siamese network.
     """
-    if not isinstance(network, (SiamRpnNetwork, ResponseNetwork)):
-        raise ExportError(f"{type(network).__name__} is no Siamese network")
-    search = _ProposalGraph if isinstance(network, SiamRpnNetwork) else _ResponseGraph
+    template, search, names = _kinds(network)
     faster, planes = deployed(network)
-    return _TemplateGraph(faster, planes), search(faster, planes)
+    return template(faster, planes, names), search(faster, planes)
+
+
+def _kinds(
+    network: nn.Module,
+) -> tuple[type[_TemplateGraph], type[_SearchGraph], tuple[str, ...]]:
+    """Kinds of a network's graphs, and names of what is learned of a template."""
+    if isinstance(network, SiamRpnNetwork):
+        return _TemplateGraph, _ProposalGraph, Template._fields
+    if isinstance(network, LiteMemTrack):
+        return _BeginGraph, _MemoryGraph, MemoryState._fields
+    if isinstance(network, LiteRe3):
+        return _BeginGraph, _RecurrentGraph, Recurrence._fields
+    if isinstance(network, ResponseNetwork):
+        return _TemplateGraph, _ResponseGraph, ("kernel",)
+    raise ExportError(f"{type(network).__name__} is no Siamese network")
 
 
 def export_onnx(network: nn.Module, folder: Path, search_size: int | None = None) -> None:
@@ -113,13 +191,16 @@ def export_onnx(network: nn.Module, folder: Path, search_size: int | None = None
         GeometryError: if the network has no such search size.
     """
     template, search = graphs(network)
-    image, crop, kernels = _examples(network, template, search_size)
-    names = template_names(network)
-    dynamic = {} if search_size else _dynamic_axes(search.outputs)
-    _write_onnx(template, (image,), folder / f"{TEMPLATE}.onnx", ("image",), names, {})
-    inputs = ("image", *names)
+    image, crop, taken = _examples(network, template, search, search_size)
+    dynamic = {} if search_size or not search.ranks else _dynamic_axes(search.ranks)
+    _write_onnx(template, (image,), folder / f"{TEMPLATE}.onnx", ("image",), template.names, {})
     _write_onnx(
-        search, (crop, *kernels), folder / f"{SEARCH}.onnx", inputs, search.outputs, dynamic
+        search,
+        (crop, *taken.values()),
+        folder / f"{SEARCH}.onnx",
+        ("image", *taken),
+        (*search.ranks, *search.fixed),
+        dynamic,
     )
     write_description(network, folder)
 
@@ -153,10 +234,10 @@ def export_torchscript(network: nn.Module, folder: Path, search_size: int | None
         GeometryError: if the network has no such search size.
     """
     template, search = graphs(network)
-    image, crop, kernels = _examples(network, template, search_size)
+    image, crop, taken = _examples(network, template, search, search_size)
     for graph, example, name in (
         (template, (image,), TEMPLATE),
-        (search, (crop, *kernels), SEARCH),
+        (search, (crop, *taken.values()), SEARCH),
     ):
         try:
             with torch.no_grad(), warnings.catch_warnings():
@@ -168,14 +249,6 @@ def export_torchscript(network: nn.Module, folder: Path, search_size: int | None
     write_description(network, folder)
 
 
-def template_names(network: nn.Module) -> tuple[str, ...]:
-    """Names of the template's arrays; those that the network uses are inputs of the search graph.
-
-    (The exporter drops inputs that nothing depends on: the embedding is for the tracker alone.)
-    """
-    return Template._fields if isinstance(network, SiamRpnNetwork) else ("kernel",)
-
-
 def write_description(network: nn.Module, folder: Path) -> None:
     """Write what a reader needs beside the graphs: the sizes."""
     geometry: Any = network.geometry
@@ -183,25 +256,29 @@ def write_description(network: nn.Module, folder: Path) -> None:
 
 
 def _examples(
-    network: nn.Module, template: nn.Module, search_size: int | None
-) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-    """A template crop, a search crop, and the template."""
+    network: nn.Module, template: _TemplateGraph, search: _SearchGraph, search_size: int | None
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """A template crop, a search crop, and what the search takes beside it.
+
+    (The exporter drops inputs that nothing depends on: an embedding is for the tracker alone.)
+    """
     geometry: Any = network.geometry
     side = search_size or geometry.search_size
     geometry.response_size(side)
     sizes = (geometry.template_size, side)
-    image, crop = (torch.zeros(1, size, size, 3, dtype=torch.uint8) for size in sizes)
+    image, crop = (
+        torch.zeros(count, size, size, 3, dtype=torch.uint8)
+        for count, size in zip((1, search.crops), sizes, strict=True)
+    )
     with torch.no_grad():
-        kernels = template(image)
-    return image, crop, kernels
+        learned = dict(zip(template.names, template(image), strict=True))
+    return image, crop, search.inputs(learned)
 
 
-def _dynamic_axes(outputs: tuple[str, ...]) -> dict[str, dict[int, str]]:
-    """Batch and sides are free, of the crops and of every output (whose sides come last)."""
-    ranks = {"deltas": 5, "logits": 3}
+def _dynamic_axes(ranks: dict[str, int]) -> dict[str, dict[int, str]]:
+    """Batch and sides are free, of the crops and of the outputs of some ranks (sides come last)."""
     axes = {"image": {0: "batch", 1: "height", 2: "width"}}
-    for name in outputs:
-        rank = ranks.get(name, 4)
+    for name, rank in ranks.items():
         axes[name] = {0: "batch", rank - 2: f"{name}_rows", rank - 1: f"{name}_columns"}
     return axes
 

@@ -24,6 +24,7 @@ class Geometry:
         anchor_scale: side of the square anchor, in strides.
         context_size: crop pixels that the target with its context takes (`crops.context_side`), in
             both crops; 0 stands for all of the template crop.
+        stretched: whether crops are stretched so that the target is a square in them.
     """
 
     template_size: int
@@ -34,6 +35,7 @@ class Geometry:
     anchor_ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0)
     anchor_scale: int = 8
     context_size: int = 0
+    stretched: bool = False
 
     def __post_init__(self) -> None:
         """Take ratios from any sequence, since a file gives a list, and settle the context."""
@@ -96,4 +98,9 @@ LITE_RPN = Geometry(
     size_step=16,
     anchor_ratios=(1.0,),
     anchor_scale=4,
+)
+
+#: our Re3: two crops of one size and place, which a target fills half of each side of; no map
+LITE_RE3 = Geometry(
+    template_size=129, search_size=129, stride=16, kernel_span=129, size_step=16, stretched=True
 )

@@ -12,8 +12,11 @@ import numpy as np
 from visual_tracker.images import Image
 from visual_tracker.models.engines.base import EngineError, FloatArray, Graph
 from visual_tracker.models.geometry import Geometry
-from visual_tracker.models.matchers import Response
+from visual_tracker.models.matchers import Memory, Recurrent, Response
 from visual_tracker.timing import NETWORK, timed
+
+#: what a frame changes of a memory
+_CHANGING = tuple(name for name in Memory._fields if name != "first")
 
 #: a template's arrays by name; the search graph takes those that its network uses
 Arrays = dict[str, FloatArray]
@@ -101,6 +104,36 @@ class GraphResponseMatcher(GraphMatcher):
         """Logits of search crops."""
         (logits,) = self._search_graph.run(_batch(images), np.ascontiguousarray(kernel)[None])
         return logits
+
+
+class GraphMemoryMatcher(GraphMatcher):
+    """A MemTrack network."""
+
+    def learn(self, image: Image) -> Memory:
+        """What is remembered of a template crop alone."""
+        return Memory(*self._template_graph.run(_batch([image])))
+
+    @timed(NETWORK)
+    def recall(
+        self, memory: Memory, seen: FloatArray, images: list[Image]
+    ) -> tuple[FloatArray, Memory]:
+        """Logits of search crops, and the memory after them."""
+        logits, *after = self._search_graph.run(_batch(images), *memory, np.ascontiguousarray(seen))
+        return logits, memory._replace(**dict(zip(_CHANGING, after, strict=True)))
+
+
+class GraphRecurrentMatcher(GraphMatcher):
+    """A Re3 network."""
+
+    def learn(self, image: Image) -> Recurrent:
+        """What is remembered of the first frame's crop."""
+        return Recurrent(*self._template_graph.run(_batch([image])))
+
+    @timed(NETWORK)
+    def follow(self, state: Recurrent, before: Image, now: Image) -> tuple[FloatArray, Recurrent]:
+        """Corners of the target, and the state after the frame."""
+        corners, *after = self._search_graph.run(_batch([before, now]), *state)
+        return cast(FloatArray, corners[0]), Recurrent(*after)
 
 
 def _batch(images: list[Image]) -> Image:

@@ -60,6 +60,80 @@ class Question(NamedTuple):
         return take_crop(self.image, self.frame, self.padding)
 
 
+class Memory(NamedTuple):
+    """What a MemTrack network remembers of a target (`models/dynamic_memory.py` says of each).
+
+    Attributes:
+        first: (1, C, k, k).
+        slots: (1, S, C, k, k).
+        usage: (1, S).
+        write: (1, S).
+        hidden: (1, H).
+        cell: (1, H).
+    """
+
+    first: FloatArray
+    slots: FloatArray
+    usage: FloatArray
+    write: FloatArray
+    hidden: FloatArray
+    cell: FloatArray
+
+
+class MemoryMatcher(Protocol):
+    """A MemTrack network."""
+
+    geometry: Geometry
+
+    def learn(self, image: Image) -> Memory:
+        """What is remembered of a template crop alone, BGR uint8 (T, T, 3)."""
+
+    def recall(
+        self, memory: Memory, seen: FloatArray, images: list[Image]
+    ) -> tuple[FloatArray, Memory]:
+        """Search one frame.
+
+        Args:
+            memory: after the last frame.
+            seen: `first` of what is learned of the target as it was found last.
+            images: search crops BGR uint8 (S, S, 3); the memory's controller looks at the first.
+
+        Returns:
+            logits (N, H, W) and the memory after this frame.
+        """
+
+
+class Recurrent(NamedTuple):
+    """What a Re3 network remembers of a target, each (1, H)."""
+
+    hidden: FloatArray
+    cell: FloatArray
+    second_hidden: FloatArray
+    second_cell: FloatArray
+
+
+class RecurrentMatcher(Protocol):
+    """A Re3 network."""
+
+    geometry: Geometry
+
+    def learn(self, image: Image) -> Recurrent:
+        """What is remembered of the first frame's crop, BGR uint8 (S, S, 3)."""
+
+    def follow(self, state: Recurrent, before: Image, now: Image) -> tuple[FloatArray, Recurrent]:
+        """One frame.
+
+        Args:
+            state: after the last frame.
+            before: the crop (S, S, 3) around the last box in the last frame.
+            now: of the same place in this frame.
+
+        Returns:
+            left, top, right and bottom (4,) in crop sides from the crop's centre, and the state
+            after this frame.
+        """
+
+
 class ProposalMatcher(Protocol):
     """A SiamRPN network."""
 

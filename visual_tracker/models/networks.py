@@ -13,6 +13,8 @@ from visual_tracker.models.cfnet import LiteCfNet
 from visual_tracker.models.efficientnet_lite import WIDE
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.models.mdnet import MdNet
+from visual_tracker.models.memtrack import LiteMemTrack
+from visual_tracker.models.re3 import LiteRe3
 from visual_tracker.models.siamfc import LiteSiamFc
 from visual_tracker.parameters import ParameterError
 
@@ -24,6 +26,8 @@ NETWORKS: dict[tuple[str, str], Callable[[], nn.Module]] = {
     ("siamrpn", "alexnet-big"): partial(AlexNetSiamRpn, scale=2),
     ("siamfc", "lite"): LiteSiamFc,
     ("cfnet", "lite"): LiteCfNet,
+    ("memtrack", "lite"): LiteMemTrack,
+    ("re3", "lite"): LiteRe3,
     ("mdnet", "lite"): MdNet.lite,
     ("mdnet", "vgg-m"): MdNet.vgg_m,
     ("adnet", "lite"): LiteAdnet,

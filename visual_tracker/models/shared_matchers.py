@@ -19,7 +19,9 @@ from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.engines.choice import AUTO, Choice, choices
 from visual_tracker.models.graph_matchers import (
     GraphMatcher,
+    GraphMemoryMatcher,
     GraphProposalMatcher,
+    GraphRecurrentMatcher,
     GraphResponseMatcher,
 )
 from visual_tracker.models.weights import WeightsError
@@ -35,11 +37,13 @@ Load = Callable[[Path, ModuleType, str, int], T]
 Writer = Callable[[Path], None]
 """Writes an export into a folder."""
 
-#: by kind of network; these are what `export` writes
+#: by kind of network, as torch_matchers.MATCHERS; these are what `export` writes
 GRAPH_MATCHERS: dict[str, type[GraphMatcher]] = {
     "siamrpn": GraphProposalMatcher,
     "siamfc": GraphResponseMatcher,
     "cfnet": GraphResponseMatcher,
+    "memtrack": GraphMemoryMatcher,
+    "re3": GraphRecurrentMatcher,
 }
 
 
@@ -114,13 +118,11 @@ def _on_torch(spec: MatcherSpec, choice: Choice) -> Any:
 
     limit_threads(spec.threads)
     network = torch_matchers.load_network(spec.kind, spec.network, spec.weights)
-    make: Any = torch_matchers.TorchResponseMatcher
-    if spec.kind == "siamrpn":
-        make = torch_matchers.TorchProposalMatcher
-        if spec.device.startswith("cuda"):
-            from visual_tracker.models import cuda_matchers
+    make: Any = torch_matchers.MATCHERS[spec.kind]
+    if spec.kind == "siamrpn" and spec.device.startswith("cuda"):
+        from visual_tracker.models import cuda_matchers
 
-            make = cuda_matchers.PackedProposalMatcher
+        make = cuda_matchers.PackedProposalMatcher
     return make(network, spec.device, choice.precision)
 
 

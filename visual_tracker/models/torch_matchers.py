@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +13,13 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from visual_tracker.images import Image
+from visual_tracker.models.dynamic_memory import MemoryState
+from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.loading import load_weights
-from visual_tracker.models.matchers import FloatArray, Response
+from visual_tracker.models.matchers import FloatArray, Memory, Recurrent, Response
+from visual_tracker.models.memtrack import LiteMemTrack
 from visual_tracker.models.networks import create_network
+from visual_tracker.models.re3 import LiteRe3, Recurrence
 from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
 from visual_tracker.timing import NETWORK, timed
@@ -52,7 +57,7 @@ class _TorchMatcher:
     """A network on torch: where it runs, and its images as tensors."""
 
     def __init__(
-        self, network: SiamRpnNetwork | ResponseNetwork, device: str, precision: str = "fp32"
+        self, network: SiamRpnNetwork | LiteFeatures, device: str, precision: str = "fp32"
     ) -> None:
         self._device = device
         self._precision = precision
@@ -64,6 +69,11 @@ class _TorchMatcher:
         """BGR uint8 images to (N, 3, height, width) in 0..255, channels last; exact in bf16."""
         batch = torch.from_numpy(np.stack(images)).to(self._device)
         return batch.permute(0, 3, 1, 2).to(TYPES[self._precision])
+
+    def _tensors(self, arrays: Iterable[FloatArray]) -> Iterator[Tensor]:
+        """What is remembered of a target, in the precision of the network."""
+        for array in arrays:
+            yield torch.from_numpy(array).to(self._device, TYPES[self._precision])
 
 
 class TorchProposalMatcher(_TorchMatcher):
@@ -125,3 +135,70 @@ class TorchResponseMatcher(_TorchMatcher):
         weight = torch.from_numpy(kernel)[None].to(self._device, TYPES[self._precision])
         response = self._network.respond(weight, self._tensor(images))
         return cast(FloatArray, response[:, 0].float().cpu().numpy())
+
+
+class TorchMemoryMatcher(_TorchMatcher):
+    """A MemTrack network on torch.
+
+    Args:
+        network: in eval mode.
+        device: torch device.
+        precision: "fp32" or "bf16".
+    """
+
+    _network: LiteMemTrack
+
+    @torch.inference_mode()
+    def learn(self, image: Image) -> Memory:
+        """What is remembered of a template crop alone."""
+        return Memory(*_arrays(self._network.begin(self._tensor([image]))))
+
+    @timed(NETWORK)
+    @torch.inference_mode()
+    def recall(
+        self, memory: Memory, seen: FloatArray, images: list[Image]
+    ) -> tuple[FloatArray, Memory]:
+        """Logits of search crops, and the memory after them."""
+        written, *state = self._tensors((seen, *memory))
+        logits, after = self._network.recall(MemoryState(*state), written, self._tensor(images))
+        return cast(FloatArray, logits[:, 0].float().cpu().numpy()), Memory(*_arrays(after))
+
+
+class TorchRecurrentMatcher(_TorchMatcher):
+    """A Re3 network on torch.
+
+    Args:
+        network: in eval mode.
+        device: torch device.
+        precision: "fp32" or "bf16".
+    """
+
+    _network: LiteRe3
+
+    @torch.inference_mode()
+    def learn(self, image: Image) -> Recurrent:
+        """What is remembered of the first frame's crop."""
+        return Recurrent(*_arrays(self._network.begin(self._tensor([image]))))
+
+    @timed(NETWORK)
+    @torch.inference_mode()
+    def follow(self, state: Recurrent, before: Image, now: Image) -> tuple[FloatArray, Recurrent]:
+        """Corners of the target, and the state after the frame."""
+        known = Recurrence(*self._tensors(state))
+        corners, after = self._network.follow(known, self._tensor([before]), self._tensor([now]))
+        return cast(FloatArray, corners[0].float().cpu().numpy()), Recurrent(*_arrays(after))
+
+
+def _arrays(tensors: Iterable[Tensor]) -> Iterator[FloatArray]:
+    for tensor in tensors:
+        yield tensor.float().cpu().numpy()
+
+
+#: by kind of network
+MATCHERS = {
+    "siamrpn": TorchProposalMatcher,
+    "siamfc": TorchResponseMatcher,
+    "cfnet": TorchResponseMatcher,
+    "memtrack": TorchMemoryMatcher,
+    "re3": TorchRecurrentMatcher,
+}

@@ -1,44 +1,26 @@
 """SiamFC: one response map over three scales; the box keeps its shape.
 
-Bertinetto et al., "Fully-Convolutional Siamese Networks for Object Tracking", 2016. Confidence is
-the sigmoid of the response at the peak chosen; below `lost_threshold` the state is LOST and the box
-is frozen.
+Bertinetto et al., "Fully-Convolutional Siamese Networks for Object Tracking", 2016. The template is
+the first frame's, or follows the target as a running mean.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from visual_tracker.boxes import Box
-from visual_tracker.crops import CropFrame, take_crop
-from visual_tracker.images import Image, size_of
+from visual_tracker.images import Image
 from visual_tracker.models.matchers import FloatArray
-from visual_tracker.parameters import ParameterError, parameter
-from visual_tracker.trackers.base import Track, TrackState
-from visual_tracker.trackers.confidence import sigmoid
-from visual_tracker.trackers.siamese import SiameseTracker
-from visual_tracker.trackers.torch_runtime import EngineParameters
-
-#: the response map is enlarged by this factor before the peak is taken (section 4.1 of the paper)
-_ENLARGEMENT = 16
+from visual_tracker.parameters import parameter
+from visual_tracker.trackers.response import ResponseParameters, ResponseTracker
 
 
 @dataclass(frozen=True)
-class SiamFcParameters(EngineParameters):
-    """Parameters of SiamFC; the defaults are the paper's where it has them."""
+class SiamFcParameters(ResponseParameters):
+    """Parameters of SiamFC."""
 
-    scales: int = parameter(3, "Scales searched a frame; odd.", minimum=1, maximum=9)
-    scale_step: float = parameter(1.0375, "Factor between two scales.", minimum=1.0, maximum=1.5)
-    scale_penalty: float = parameter(
-        0.9745, "Factor on the response of another scale.", minimum=0.0, maximum=1.0
-    )
-    scale_rate: float = parameter(0.59, "How fast the scale follows.", minimum=0.0, maximum=1.0)
-    window_influence: float = parameter(
-        0.176, "Weight of the cosine window against the response.", minimum=0.0, maximum=1.0
-    )
     template_rate: float = parameter(
         0.0, "Weight of a new template in the running one; 0 keeps the first.", minimum=0.0,
         maximum=1.0,
@@ -46,21 +28,9 @@ class SiamFcParameters(EngineParameters):
     template_threshold: float = parameter(
         0.8, "Confidence above which the template is updated.", minimum=0.0, maximum=1.0
     )
-    lost_threshold: float = parameter(
-        0.5, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
-    )
-
-    def __post_init__(self) -> None:
-        """Check every field, and that the scales have a middle."""
-        super().__post_init__()
-        if self.scales % 2 == 0:
-            raise ParameterError(
-                f"parameter 'scales' is {self.scales}; it must be odd, for as many smaller scales "
-                "as larger ones"
-            )
 
 
-class SiamFcTracker(SiameseTracker):
+class SiamFcTracker(ResponseTracker):
     """SiamFC."""
 
     name = "siamfc"
@@ -71,77 +41,13 @@ class SiamFcTracker(SiameseTracker):
     def _init(self, image: Image, box: Box) -> None:
         self._kernel: FloatArray = self._start(image, box)
 
-    def _track(self, image: Image, last: Track) -> Track:
-        frames = self._frames(last.box)
-        crops = [take_crop(image, frame, self._padding) for frame in frames]
-        responses = self.matcher.respond(self._kernel, crops)
-        scale, x, y, logit = self._peak(responses)
-        confidence = sigmoid(logit)
-        middle = frames[len(frames) // 2]
-        if confidence < self.parameters.lost_threshold:
-            return Track(last.box, confidence, TrackState.LOST, middle.region)
-        chosen = frames[scale]
-        growth = 1 + self.parameters.scale_rate * (chosen.pixel / middle.pixel - 1)
-        box = self._bounded(
-            chosen.to_image(x, y),
-            (last.box.width * growth, last.box.height * growth),
-            size_of(image),
-        )
-        self._update_template(image, box, confidence)
-        return Track(box, confidence, TrackState.TRACKING, middle.region)
+    def _respond(self, crops: list[Image]) -> FloatArray:
+        logits: FloatArray = self.matcher.respond(self._kernel, crops)
+        return logits
 
-    def _frames(self, box: Box) -> list[CropFrame]:
-        """Search crops of all scales, the smallest region first."""
-        middle = self.parameters.scales // 2
-        side = self._pixel(box) * self.geometry.search_size
-        return [
-            CropFrame.square(
-                box.center, side * self.parameters.scale_step**power, self.geometry.search_size
-            )
-            for power in range(-middle, middle + 1)
-        ]
-
-    def _peak(self, responses: FloatArray) -> tuple[int, float, float, float]:
-        """Scale, crop x, crop y and logit of the peak.
-
-        Args:
-            responses: logits (scales, H, W).
-        """
-        middle = len(responses) // 2
-        rows, columns = responses.shape[1:]
-        size = ((columns - 1) * _ENLARGEMENT + 1, (rows - 1) * _ENLARGEMENT + 1)
-        fine = np.stack([_enlarged(response, size) for response in responses])
-        # Probabilities, unlike logits, are positive: a penalty below 1 always lowers them.
-        scores = 1.0 / (1.0 + np.exp(-fine))
-        penalties = np.full(len(responses), self.parameters.scale_penalty)
-        penalties[middle] = 1.0
-        scale = int((scores.max(axis=(1, 2)) * penalties).argmax())
-        window = np.outer(np.hanning(size[1]), np.hanning(size[0]))
-        influence = self.parameters.window_influence
-        ranks = scores[scale] * (1 - influence) + window * influence
-        row, column = np.unravel_index(int(ranks.argmax()), ranks.shape)
-        step = self.geometry.stride / _ENLARGEMENT
-        half = self.geometry.search_size / 2
-        x = half + (float(column) - (size[0] - 1) / 2) * step
-        y = half + (float(row) - (size[1] - 1) / 2) * step
-        return scale, x, y, float(fine[scale, row, column])
-
-    def _update_template(self, image: Image, box: Box, confidence: float) -> None:
+    def _found(self, image: Image, box: Box, confidence: float) -> None:
         rate = self.parameters.template_rate
         if rate == 0 or confidence < self.parameters.template_threshold:
             return
         new = self._template_of(image, box)
         self._kernel = ((1 - rate) * self._kernel + rate * new).astype(np.float32)
-
-
-def _enlarged(response: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """A map of n cells a side on (n - 1) * _ENLARGEMENT + 1 points, its cells on every 16th.
-
-    cv2.resize aligns the borders of cells, not their centres; this aligns the centres.
-    """
-    step = 1.0 / _ENLARGEMENT
-    matrix = np.array([[step, 0.0, 0.0], [0.0, step, 0.0]])
-    return cv2.warpAffine(
-        response, matrix, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip

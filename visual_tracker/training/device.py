@@ -7,7 +7,7 @@ A CPU is a device like another, which is how the tests compare both ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,14 +188,15 @@ class DeviceMaker:
         geometry: Geometry,
         targets: Targets,
         recipe: Recipe,
+        planner: type[Planner] = Planner,
     ) -> None:
-        self._planner = Planner(sampler, images.sizes.get, geometry, recipe)
+        self._planner = planner(sampler, images.sizes.get, geometry, recipe)
         self._images = images
         self._geometry = geometry
         self._targets = targets
 
     def batches(
-        self, numbers: range, size: int, workers: int = 0, pinned: bool = False
+        self, numbers: Sequence[int], size: int, workers: int = 0, pinned: bool = False
     ) -> Iterator[dict[str, Tensor]]:
         """Batches of samples as dictionaries of tensors on the device.
 
@@ -264,7 +265,7 @@ class NumberedPlans(Dataset):
     """
 
     def __init__(
-        self, planner: Planner, targets: Targets, images: dict[Path, int], numbers: range
+        self, planner: Planner, targets: Targets, images: dict[Path, int], numbers: Sequence[int]
     ) -> None:
         self._planner = planner
         self._longest_blur = longest_blur(planner.recipe)

@@ -131,15 +131,21 @@ class PairSampler:
         """An object to paste beside `view`: of its class if the draw says so, or of any."""
         return self._other(view, rng)
 
-    def _positive(self, rng: np.random.Generator) -> Pair:
+    def draw_scene(self, rng: np.random.Generator) -> tuple[Track | None, View | None]:
+        """Draw a video, or else an object of a still or a part of it."""
         video = rng.random() < self._recipe.video_share
         if self._tracks and (video or not self._stills):
-            return self._from_video(rng)
-        view = self._perhaps_a_part(self._from_still(rng), rng)
+            return self._tracks[rng.choice(len(self._tracks), p=self._track_shares)], None
+        return None, self._perhaps_a_part(self._from_still(rng), rng)
+
+    def _positive(self, rng: np.random.Generator) -> Pair:
+        track, view = self.draw_scene(rng)
+        if track is not None:
+            return self._from_video(track, rng)
+        assert view is not None  # it is one or the other
         return Pair(view, view, positive=True, still=True)
 
-    def _from_video(self, rng: np.random.Generator) -> Pair:
-        track = self._tracks[rng.choice(len(self._tracks), p=self._track_shares)]
+    def _from_video(self, track: Track, rng: np.random.Generator) -> Pair:
         number, template = track.frames[rng.integers(len(track.frames))]
         near = [view for other, view in track.frames if abs(other - number) <= self._recipe.max_gap]
         search = near[rng.integers(len(near))]

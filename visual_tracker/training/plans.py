@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -32,7 +32,7 @@ SizeOf = Callable[[Path], tuple[int, int] | None]
 _WHOLE = 0.999
 
 #: draws before a plan is given up
-_TRIES = 50
+TRIES = 50
 
 #: an outline is taken for the object's if its bounds overlap the box this much (a target may be a
 #: part of the object)
@@ -94,6 +94,14 @@ class Plan:
         frame = self.search.frame
         return x - frame.width / 2, y - frame.height / 2, self.box.width, self.box.height
 
+    def turned(self, grey: bool, flip: bool) -> Plan:
+        """The plan of a sample that is neither yet, grey or mirrored if it is to be."""
+        box = self.box
+        if flip and box is not None:
+            side = self.search.frame.width
+            box = Box(side - box.x - box.width, box.y, box.width, box.height)
+        return replace(self, grey=grey, flip=flip, box=box)
+
 
 class Planner:
     """Plans the sample of a number: the same number, seed and data give the same plan.
@@ -108,7 +116,7 @@ class Planner:
     def __init__(
         self, sampler: PairSampler, size_of: SizeOf, geometry: Geometry, recipe: Recipe
     ) -> None:
-        self._sampler = sampler
+        self.sampler = sampler
         self._size_of = size_of
         self._geometry = geometry
         self.recipe = recipe
@@ -120,15 +128,20 @@ class Planner:
             SampleError: if many draws in a row were unusable.
         """
         rng = np.random.default_rng([self.recipe.seed, number])
-        for _ in range(_TRIES):
-            plan = self._of_pair(self._sampler.draw(rng), rng)
+        for _ in range(TRIES):
+            plan = self.of_pair(self.sampler.draw(rng), rng)
             if plan is not None:
-                return plan
+                return plan.turned(*self.draw_turns(rng))
         raise SampleError(
-            f"{_TRIES} pairs in a row are corrupt or show next to nothing; check the data"
+            f"{TRIES} pairs in a row are corrupt or show next to nothing; check the data"
         )
 
-    def _of_pair(self, pair: Pair, rng: np.random.Generator) -> Plan | None:
+    def draw_turns(self, rng: np.random.Generator) -> tuple[bool, bool]:
+        """Whether a sample is grey, and whether it is mirrored."""
+        return bool(rng.random() < self.recipe.grey), bool(rng.random() < self.recipe.flip)
+
+    def of_pair(self, pair: Pair, rng: np.random.Generator) -> Plan | None:
+        """Plan a pair's sample, in colour and not mirrored; None if it shows too little."""
         size = self._size_of(pair.search.path)
         if self._size_of(pair.template.path) is None or size is None:
             return None
@@ -144,18 +157,15 @@ class Planner:
         box = target_in_crop(pair.search, frame)
         patches = self._patches(box, pair.search, rng)
         looks = augment.draw_look(recipe, rng), augment.draw_look(recipe, rng)
-        grey, flip = bool(rng.random() < recipe.grey), bool(rng.random() < recipe.flip)
-        if flip:
-            box = Box(geometry.search_size - box.x - box.width, box.y, box.width, box.height)
         return Plan(
             Layer(pair.template.path, template_frame),
             Layer(pair.search.path, frame),
             background,
             patches,
             *looks,
-            grey,
-            flip,
-            box if pair.positive else None,
+            grey=False,
+            flip=False,
+            box=box if pair.positive else None,
         )
 
     def _background(self, view: View, rng: np.random.Generator) -> Layer | None:
@@ -163,7 +173,7 @@ class Planner:
 
         A flat border would give the target away: it is never there.
         """
-        other = self._sampler.another(view, rng)
+        other = self.sampler.another(view, rng)
         size = self._size_of(other.path) if other is not None else None
         if other is None or size is None:
             return None
@@ -182,7 +192,7 @@ class Planner:
         return tuple(patch for patch in patches if patch is not None)
 
     def _patch(self, place: Box, view: View, rng: np.random.Generator) -> Patch | None:
-        other = self._sampler.another(view, rng)
+        other = self.sampler.another(view, rng)
         size = self._size_of(other.path) if other is not None else None
         if other is None or size is None:
             return None
@@ -198,7 +208,8 @@ class Planner:
 class Jitter:
     """How a crop is taken: its size, its side in context sides, and the random changes.
 
-    `shift` is in crop pixels, `rotation` in degrees, the others are shares.
+    `shift` is in crop pixels, `rotation` in degrees, `stretched` as the geometry's, the others are
+    shares.
     """
 
     size: int
@@ -208,12 +219,19 @@ class Jitter:
     stretch: float = 0.0
     rotation: float = 0.0
     shear: float = 0.0
+    stretched: bool = False
 
 
 def template_jitter(geometry: Geometry, recipe: Recipe) -> Jitter:
     """Changes of the template crop."""
     ratio = geometry.template_size / geometry.context_size
-    return Jitter(geometry.template_size, ratio, recipe.template_shift, recipe.template_scale)
+    return Jitter(
+        geometry.template_size,
+        ratio,
+        recipe.template_shift,
+        recipe.template_scale,
+        stretched=geometry.stretched,
+    )
 
 
 def search_jitter(geometry: Geometry, recipe: Recipe, still: bool) -> Jitter:
@@ -227,6 +245,7 @@ def search_jitter(geometry: Geometry, recipe: Recipe, still: bool) -> Jitter:
         recipe.stretch * part,
         recipe.rotation * part,
         recipe.shear * part,
+        geometry.stretched,
     )
 
 
@@ -236,9 +255,10 @@ def jittered_frame(box: Box, jitter: Jitter, rng: np.random.Generator) -> Affine
     scale = 1 + augment.spread(rng, jitter.scale)
     angle = math.radians(augment.spread(rng, jitter.rotation))
     shear = augment.spread(rng, jitter.shear)
-    side = context_side(box.width * wider, box.height) * jitter.ratio * scale
+    squeeze = math.sqrt(box.height / box.width) if jitter.stretched else 1.0
+    side = context_side(box.width * squeeze * wider, box.height / squeeze) * jitter.ratio * scale
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    change = turn @ np.array([[wider, shear], [0.0, 1.0]])
+    change = turn @ np.array([[wider * squeeze, shear / squeeze], [0.0, 1 / squeeze]])
     frame = AffineFrame.changed(CropFrame.square(box.center, side, jitter.size), change)
     return frame.shifted(augment.spread(rng, jitter.shift), augment.spread(rng, jitter.shift))
 

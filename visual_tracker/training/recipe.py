@@ -13,7 +13,7 @@ class Recipe(Parameters):
 
     seed: int = parameter(0, "Seed of every random choice.", minimum=0)
     steps: int = parameter(2000, "Optimiser steps.", minimum=1)
-    batch: int = parameter(32, "Pairs a step, over all processes.", minimum=1)
+    batch: int = parameter(32, "Samples a step, over all processes.", minimum=1)
     accumulate: int = parameter(1, "Forward passes a step; saves memory.", minimum=1)
 
     learning_rate: float = parameter(1e-3, "Peak rate of neck and heads.", minimum=0.0)
@@ -53,7 +53,7 @@ class Recipe(Parameters):
     positive_iou: float = parameter(0.6, "Anchors above are positive.", minimum=0.0, maximum=1.0)
     negative_iou: float = parameter(0.3, "Anchors below are negative.", minimum=0.0, maximum=1.0)
     radius: float = parameter(
-        16.0, "SiamFC and CFNet: cells within are positive, in pixels.", minimum=1.0
+        16.0, "Networks of one response: cells within are positive, in pixels.", minimum=1.0
     )
 
     teacher: str = parameter(
@@ -124,6 +124,12 @@ class Recipe(Parameters):
         0.5, "Share of positive pairs from videos.", minimum=0.0, maximum=1.0
     )
     max_gap: int = parameter(100, "Most frames between template and search.", minimum=1)
+    frames: int = parameter(
+        8, "MemTrack: samples of a sequence, which follow each other.", minimum=2
+    )
+    frame_gap: int = parameter(
+        3, "MemTrack: most frames from one of a sequence to the next.", minimum=1
+    )
     parts: float = parameter(
         0.5, "Stills whose target is a part of an object.", minimum=0.0, maximum=1.0
     )

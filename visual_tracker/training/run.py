@@ -28,7 +28,13 @@ from visual_tracker.training.packs import is_pack, read_pack
 from visual_tracker.training.pairs import PairSampler, make_sampler
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import SampleMaker
-from visual_tracker.training.tasks import ResponseTask, SiamRpnTask, Task
+from visual_tracker.training.tasks import (
+    MemoryTask,
+    RegressionTask,
+    ResponseTask,
+    SiamRpnTask,
+    Task,
+)
 from visual_tracker.training.trainer import BatchMaker, Machine, Trainer, check_batch
 from visual_tracker.training.trunks import fits, load_wide, trunk_in
 
@@ -38,6 +44,8 @@ TASKS: dict[str, Callable[[nn.Module, Recipe], Task]] = {
     "siamrpn": SiamRpnTask,
     "siamfc": ResponseTask,
     "cfnet": ResponseTask,
+    "memtrack": MemoryTask,
+    "re3": RegressionTask,
 }
 
 #: where samples are made; "auto" is the device if it is a GPU and holds all images, else workers
@@ -100,11 +108,11 @@ def prepare(
         DataError, PretrainedError, CheckpointError, ParameterError, WeightsError: what they say.
     """
     # what can be wrong without data comes before all images are read
-    check_batch(recipe, machine.processes)
     given = read_weights(initial) if initial is not None else {}
     torch.manual_seed(recipe.seed)
     network = create_network(kind, network_name)
     task = TASKS[kind](network, recipe)
+    check_batch(recipe, machine.processes, task.together)
     sampler, held_out = make_sampler(collection, recipe)
     maker_of = _makers(collection, task, machine, image_budget, exclusions, sampling)
     maker = maker_of(sampler)
@@ -128,7 +136,7 @@ def _makers(
     sampling: str,
 ) -> Callable[[PairSampler], BatchMaker]:
     """What turns a sampler into a maker of batches; images are read here, once."""
-    parts = task.geometry, task.targets(), task.recipe
+    parts = task.geometry, task.targets(), task.recipe, task.planner
     shows = exclusions.shows if exclusions is not None else None
     if sampling == "device" or (sampling == "auto" and "cuda" in machine.device):
         images = ImageStore(0, shows)

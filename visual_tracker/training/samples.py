@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -145,6 +146,16 @@ class RadiusTargets:
         return labels, np.zeros((0,), dtype=np.float32)
 
 
+class NoLabels:
+    """No labels: the sample's box is all there is to learn."""
+
+    def __call__(
+        self, box: tuple[float, float, float, float] | None
+    ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """Nothing, twice."""
+        return np.zeros((0,), dtype=np.int8), np.zeros((0,), dtype=np.float32)
+
+
 class SampleMaker:
     """Makes the sample of a number with OpenCV: the same number, seed and data, the same sample."""
 
@@ -155,8 +166,9 @@ class SampleMaker:
         geometry: Geometry,
         targets: Targets,
         recipe: Recipe,
+        planner: type[Planner] = Planner,
     ) -> None:
-        self._planner = Planner(sampler, images.size, geometry, recipe)
+        self._planner = planner(sampler, images.size, geometry, recipe)
         self._images = images
         self._targets = targets
         self._clear = recipe.teacher_clear
@@ -182,7 +194,7 @@ class SampleMaker:
         )
 
     def batches(
-        self, numbers: range, size: int, workers: int = 0, pinned: bool = False
+        self, numbers: Sequence[int], size: int, workers: int = 0, pinned: bool = False
     ) -> DataLoader:
         """Batches of samples as dictionaries of tensors, made ahead by worker processes.
 
@@ -225,7 +237,7 @@ class SampleMaker:
 class NumberedSamples(Dataset):
     """Samples by number, as dictionaries of arrays."""
 
-    def __init__(self, maker: SampleMaker, numbers: range) -> None:
+    def __init__(self, maker: SampleMaker, numbers: Sequence[int]) -> None:
         self._maker = maker
         self._numbers = numbers
 

@@ -1,13 +1,13 @@
-"""What differs between training SiamRPN and the networks of one response map, SiamFC and CFNet.
+"""What differs between training SiamRPN and the networks of one response map.
 
-Targets, loss, measure, and what a teacher adds.
+Samples, targets, loss, measure, and what a teacher adds.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,8 +19,16 @@ from visual_tracker.models.lite_siamrpn import LiteSiamRpn
 from visual_tracker.parameters import ParameterError
 from visual_tracker.training.distillation import Distillation
 from visual_tracker.training.losses import Losses, response_loss, siamrpn_loss
+from visual_tracker.training.plans import Planner
 from visual_tracker.training.recipe import Recipe
-from visual_tracker.training.samples import AnchorTargets, EllipseTargets, RadiusTargets, Targets
+from visual_tracker.training.samples import (
+    AnchorTargets,
+    EllipseTargets,
+    NoLabels,
+    RadiusTargets,
+    Targets,
+)
+from visual_tracker.training.sequences import SequencePlanner
 
 #: settings that ask a teacher for more than its answers to the crops at hand; off at first
 _LESSONS = ("teacher_maps", "teacher_clear", "teacher_mirrored")
@@ -33,10 +41,14 @@ class Task(ABC):
         geometry: the network's.
         recipe: the numbers.
         extra: what is trained beside the network and thrown away in the end.
+        planner: of the samples.
+        together: samples that follow each other and are given to the network as one.
 
     Raises:
         ParameterError: if the recipe asks for what the network has not.
     """
+
+    planner: ClassVar[type[Planner]] = Planner
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         if recipe.learns != "all" and not isinstance(network, LiteSiamRpn):
@@ -44,6 +56,7 @@ class Task(ABC):
         self.geometry: Geometry = network.geometry
         self.recipe = recipe
         self.extra = nn.Module()
+        self.together = 1
 
     @abstractmethod
     def targets(self) -> Targets:
@@ -54,9 +67,13 @@ class Task(ABC):
     ) -> None:
         """Do to the network what has to be done before the first step."""
 
+    def crops(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Template and search crops, all that a network needs to answer."""
+        return batch["template"], batch["search"]
+
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
         """What the network is called with in training."""
-        return batch["template"], batch["search"]
+        return self.crops(batch)
 
     @abstractmethod
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
@@ -70,6 +87,17 @@ class Task(ABC):
 def _asked(recipe: Recipe, *names: str) -> list[str]:
     """Those of some settings that are on."""
     return [name for name in names if getattr(recipe, name)]
+
+
+def _refuse_teacher(recipe: Recipe) -> None:
+    """Refuse a teacher of what has none.
+
+    Raises:
+        ParameterError: if the recipe asks for one.
+    """
+    asked = _asked(recipe, "teacher", *_LESSONS)
+    if asked:
+        raise ParameterError(f"only siamrpn can learn from a teacher; leave {asked[0]} out")
 
 
 def _check_lessons(recipe: Recipe) -> None:
@@ -119,7 +147,7 @@ class SiamRpnTask(Task):
 
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Any, ...]:
         """Crops, how many other templates a teacher looks for, too, and what the heads are for."""
-        crops, recipe = (batch["template"], batch["search"]), self.recipe
+        crops, recipe = self.crops(batch), self.recipe
         if not isinstance(self.extra, Distillation):
             return crops
         return *crops, recipe.others, recipe.detached_heads, recipe.asks_heads
@@ -167,11 +195,7 @@ class ResponseTask(Task):
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         super().__init__(network, recipe)
-        asked = _asked(recipe, "teacher", *_LESSONS)
-        if asked:
-            raise ParameterError(
-                f"siamfc and cfnet cannot learn from a teacher; leave {asked[0]} out"
-            )
+        _refuse_teacher(recipe)
 
     def targets(self) -> Targets:
         """Cells by distance."""
@@ -188,3 +212,65 @@ class ResponseTask(Task):
         hits = labels[np.arange(len(labels)), best] == 1
         positive = batch["box"].cpu().numpy()[:, 2] > 0
         return [float(hit) for hit in hits[positive]]
+
+
+class SequenceTask(Task):
+    """Frames that follow each other, for a network that remembers; nobody teaches it.
+
+    Raises:
+        ParameterError: if the recipe has a teacher.
+    """
+
+    planner = SequencePlanner
+
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
+        _refuse_teacher(recipe)
+        self.together = recipe.frames
+
+    def crops(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Template and search crops (B, T, 3, side, side) of sequences of T frames."""
+        template, search = (
+            crops.unflatten(0, (-1, self.together)) for crops in super().crops(batch)
+        )
+        return template, search
+
+
+class MemoryTask(SequenceTask, ResponseTask):
+    """Response maps of each frame."""
+
+    def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
+        """Balanced logistic loss of all frames."""
+        return super().loss(outputs.flatten(0, 1), batch, generator)
+
+    def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
+        """Whether the peaks hit, frame by frame."""
+        return super().quality(outputs.flatten(0, 1), batch)
+
+
+class RegressionTask(SequenceTask):
+    """The box of each frame; the quality is its IoU with the target."""
+
+    def targets(self) -> Targets:
+        """The box alone."""
+        return NoLabels()
+
+    def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
+        """L1 of the corners, ten to a crop's side (Re3, section III-C)."""
+        side = self.geometry.search_size
+        center, size = (batch["box"] / side).split(2, dim=1)
+        truth = torch.cat([center - size / 2, center + size / 2], dim=1)
+        location = 10 * (outputs.flatten(0, 1).float() - truth).abs().mean()
+        none = torch.zeros_like(location)
+        return Losses(location, none, location, none)
+
+    def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
+        """IoU, frame by frame."""
+        corners = outputs.flatten(0, 1).float().cpu().numpy() * self.geometry.search_size
+        low, high = corners[:, :2], corners[:, 2:]
+        boxes = np.concatenate([(low + high) / 2, np.maximum(high - low, 0)], axis=1)
+        truth = batch["box"].cpu().numpy()
+        return [
+            float(iou_with(box[:, None], tuple(its))[0])
+            for box, its in zip(boxes, truth, strict=True)
+        ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.lite_siamrpn import HEADS, LiteSiamRpn
-from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork
 from visual_tracker.parameters import ParameterError
 from visual_tracker.training import torchrun
@@ -34,9 +34,10 @@ from visual_tracker.training.optimizers import Optimizer
 from visual_tracker.training.recipe import Recipe
 from visual_tracker.training.samples import CROPS
 from visual_tracker.training.schedule import rate_factor, release_steps
+from visual_tracker.training.sequences import Runs
 from visual_tracker.training.tasks import Task
 
-Network = SiamRpnNetwork | ResponseNetwork
+Network = SiamRpnNetwork | LiteFeatures
 
 LOG_COLUMNS = (
     "step", "loss", "classification", "location", "distillation", "rate", "seconds",
@@ -51,7 +52,7 @@ class BatchMaker(Protocol):
     """Makes batches of samples by number, on the host or on the device."""
 
     def batches(
-        self, numbers: range, size: int, workers: int = 0, pinned: bool = False
+        self, numbers: Sequence[int], size: int, workers: int = 0, pinned: bool = False
     ) -> Iterable[dict[str, Tensor]]:
         """Batches in order; see :meth:`SampleMaker.batches`."""
 
@@ -127,7 +128,7 @@ class Trainer:
         output: Path,
         machine: Machine,
     ) -> None:
-        check_batch(recipe, machine.processes)
+        check_batch(recipe, machine.processes, task.together)
         self.recipe, self.task, self.machine = recipe, task, machine
         self._maker, self._validation = maker, validation
         output.mkdir(parents=True, exist_ok=True)
@@ -295,12 +296,16 @@ class Trainer:
 
     def _batches(self, last: int) -> Iterator[dict[str, Tensor]]:
         """Batches from the present step on; sample numbers tell the step, so a resume is exact."""
-        total, rank, processes = self.recipe.batch, self.machine.rank, self.machine.processes
-        numbers = range(self.step * total + rank, last * total, processes)
-        size = total // (processes * self.recipe.accumulate)
+        machine, together = self.machine, self.task.together
+        runs = self.recipe.batch // together
+        first = self.step * runs + machine.rank
+        numbers = Runs(range(first, last * runs, machine.processes), together)
+        size = self.recipe.batch // (machine.processes * self.recipe.accumulate)
         return iter(self._loader(self._maker, numbers, size))
 
-    def _loader(self, maker: BatchMaker, numbers: range, size: int) -> Iterable[dict[str, Tensor]]:
+    def _loader(
+        self, maker: BatchMaker, numbers: Sequence[int], size: int
+    ) -> Iterable[dict[str, Tensor]]:
         machine = self.machine
         return maker.batches(numbers, size, machine.workers, "cuda" in machine.device)
 
@@ -321,13 +326,14 @@ class Trainer:
         self.network.load_state_dict(self.average)
         self.network.eval()
         self.task.extra.eval()
-        numbers = range(_VALIDATION_START, _VALIDATION_START + self.recipe.validation_pairs)
+        runs = max(1, self.recipe.validation_pairs // self.task.together)
+        numbers = Runs(range(_VALIDATION_START, _VALIDATION_START + runs), self.task.together)
         generator = torch.Generator().manual_seed(self.recipe.seed)
         losses, qualities = [], []
         with torch.no_grad():
             for raw in self._loader(self._validation, numbers, self.recipe.batch):
                 batch = self._to_device(raw)
-                outputs = self.network(batch["template"], batch["search"])
+                outputs = self.network(*self.task.crops(batch))
                 losses.append(float(self.task.loss(outputs, batch, generator).total))
                 qualities += self.task.quality(outputs, batch)
         self.network.load_state_dict(kept)
@@ -374,18 +380,24 @@ class Trainer:
         return True
 
 
-def check_batch(recipe: Recipe, processes: int) -> None:
+def check_batch(recipe: Recipe, processes: int, together: int = 1) -> None:
     """Refuse a batch that cannot be shared out evenly: its steps would not be those of its samples.
+
+    Args:
+        recipe: of the run.
+        processes: how many share a batch.
+        together: samples that must not be parted (:attr:`Task.together`).
 
     Raises:
         ParameterError: if processes and forward passes do not divide it.
     """
-    parts = processes * recipe.accumulate
+    parts = processes * recipe.accumulate * together
     if recipe.batch % parts:
+        sequences = f" of sequences of {together} samples" if together > 1 else ""
         raise ParameterError(
             f"batch={recipe.batch} cannot be shared out evenly among {processes} processes with "
-            f"{recipe.accumulate} forward passes each (accumulate); set batch to a multiple of "
-            f"{parts}"
+            f"{recipe.accumulate} forward passes each (accumulate){sequences}; set batch to a "
+            f"multiple of {parts}"
         )
 
 
