@@ -71,7 +71,7 @@ from visual_tracker.trackers.siamrpn import Ranked, SiamRpnTracker
 from visual_tracker.trackers.sure_size import SureSize
 from visual_tracker.trackers.target_hold import HoldRules, Sighting, TargetHold
 from visual_tracker.trackers.target_memory import TargetMemory
-from visual_tracker.trackers.torch_runtime import weights_path
+from visual_tracker.trackers.torch_runtime import available_weights
 
 #: thresholds on the network's own probability, where no calibration lies beside the weights;
 #: chosen on held-out training videos for the first weights of `lite`
@@ -111,9 +111,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
     calibration: Calibration | None = None
 
     def _make_matcher(self) -> Any:
-        weights = weights_path(self.kind, self.parameters.network, self.parameters.weights)
-        assert weights is not None  # or unavailable_reason would have said so
-        self.calibration = load_calibration(weights)
+        self.calibration = load_calibration(available_weights(self.kind, self.parameters))
         return super()._make_matcher()
 
     def _init(self, image: Image, box: Box) -> None:

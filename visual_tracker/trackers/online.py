@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
-from visual_tracker.models.engines.base import EngineError
-from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import Applies, Parameters, parameter, with_default
 from visual_tracker.threads import limit_threads
-from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
+from visual_tracker.trackers.base import Tracker
 from visual_tracker.trackers.torch_runtime import (
     EngineParameters,
+    available_weights,
+    loading,
     matcher_spec,
     missing_engine,
     missing_libraries,
     resolve_device,
-    weights_path,
     weights_problem,
 )
 
@@ -60,16 +59,10 @@ class OnlineTracker(Tracker):
         limit_threads(self.parameters.threads)
         # torch loads much of itself with its first optimiser, which no stream should wait for
         torch.optim.SGD([torch.zeros(1)], lr=0.0)
-        chosen = self.parameters
-        path = weights_path(self.kind, chosen.network, chosen.weights)
-        assert path is not None  # or unavailable_reason would have said so
-        try:
+        path = available_weights(self.kind, self.parameters)
+        with loading(self.name):
             self.network = self._shared_network(self.kind, path)
             self.maps = self._shared_maps(path)
-        except (WeightsError, EngineError) as error:
-            raise TrackerUnavailableError(
-                f"tracker '{self.name}' cannot run here: {error}"
-            ) from None
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:

@@ -23,10 +23,14 @@ from visual_tracker.trackers.torch_runtime import EngineParameters
 
 @dataclass(frozen=True)
 class Re3Parameters(EngineParameters):
-    """Parameters of Re3; the default is the paper's."""
+    """Parameters of Re3.
+
+    The paper resets the state every 32 frames, after sequences of up to 32. Ours learned from
+    sequences of 8, and is better on training videos with 12 (docs/experiments.md, 41).
+    """
 
     reset_every: int = parameter(
-        32,
+        12,
         "Frames after which the network goes back to what it knew after the first; 0: never.",
         minimum=0,
         maximum=100_000,

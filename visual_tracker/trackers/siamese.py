@@ -8,14 +8,14 @@ from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.engines import choice
-from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.shared_matchers import is_exported, shared_matcher
-from visual_tracker.models.weights import WeightsError
 from visual_tracker.parameters import Parameters
 from visual_tracker.threads import limit_threads
-from visual_tracker.trackers.base import Tracker, TrackerUnavailableError
+from visual_tracker.trackers.base import Tracker
 from visual_tracker.trackers.torch_runtime import (
+    available_weights,
+    loading,
     matcher_spec,
     missing_engine,
     missing_libraries,
@@ -39,12 +39,8 @@ class SiameseTracker(Tracker):
 
     def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
         super().__init__(parameters, device)
-        try:
+        with loading(self.name):
             self.matcher = self._make_matcher()
-        except (WeightsError, EngineError) as error:
-            raise TrackerUnavailableError(
-                f"tracker '{self.name}' cannot run here: {error}"
-            ) from None
         limit_threads(self.parameters.threads)
 
     @classmethod
@@ -72,10 +68,8 @@ class SiameseTracker(Tracker):
 
     def _make_matcher(self) -> Any:
         """The network behind its protocol (`visual_tracker.models.matchers`)."""
-        chosen = self.parameters
-        path = weights_path(self.kind, chosen.network, chosen.weights)
-        assert path is not None  # or unavailable_reason would have said so
-        return shared_matcher(matcher_spec(self.kind, chosen, path, self.device))
+        path = available_weights(self.kind, self.parameters)
+        return shared_matcher(matcher_spec(self.kind, self.parameters, path, self.device))
 
     def _start(self, image: Image, box: Box) -> Any:
         """Remember size and padding, and return the first frame's template."""

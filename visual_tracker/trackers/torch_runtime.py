@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from visual_tracker.extras import how_to_install
 from visual_tracker.models.cuda import has_cuda_driver
 from visual_tracker.models.engines import choice
+from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.shared_matchers import MatcherSpec
-from visual_tracker.models.weights import packaged_weights
+from visual_tracker.models.weights import WeightsError, packaged_weights
 from visual_tracker.parameters import Applies, Parameters, parameter
 from visual_tracker.trackers.base import TrackerUnavailableError
 from visual_tracker.trackers.files import file_problem
@@ -77,6 +80,19 @@ def missing_engine(engine: str) -> str | None:
     return f"install {missing} ({how_to_install(choice.extra_of(engine))})"
 
 
+@contextmanager
+def loading(tracker: str) -> Iterator[None]:
+    """While a tracker's network is loaded.
+
+    Raises:
+        TrackerUnavailableError: if weights or engine cannot be used.
+    """
+    try:
+        yield
+    except (WeightsError, EngineError) as error:
+        raise TrackerUnavailableError(f"tracker '{tracker}' cannot run here: {error}") from None
+
+
 def matcher_spec(kind: str, chosen: EngineParameters, weights: Path, device: str) -> MatcherSpec:
     """What says how a network of a kind is run, of a tracker's parameters."""
     return MatcherSpec(
@@ -88,6 +104,13 @@ def matcher_spec(kind: str, chosen: EngineParameters, weights: Path, device: str
         chosen.precision,
         chosen.threads,
     )
+
+
+def available_weights(kind: str, chosen: NetworkParameters) -> Path:
+    """The weights file of a tracker whose `unavailable_reason` is None."""
+    path = weights_path(kind, chosen.network, chosen.weights)
+    assert path is not None  # or there would be a reason
+    return path
 
 
 def weights_path(kind: str, network: str, weights: str) -> Path | None:
