@@ -75,12 +75,33 @@ def test_torchscript_gives_what_torch_gives(weights: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("network", "crops", "size"), [("memtrack-lite", 3, 257), ("re3-lite", 2, 129)]
+)
+def test_torchscript_of_a_network_that_remembers_takes_its_own_state_again(
+    network: str, crops: int, size: int, tmp_path: Path
+) -> None:
+    code, output = run(network, "--format", "torchscript", "--output", tmp_path)
+    assert code == 0, output
+    random = np.random.default_rng(0)
+    image, images = (
+        torch.from_numpy(random.integers(0, 256, (count, side, side, 3), np.uint8))
+        for count, side in ((1, 129), (crops, size))
+    )
+    template, search = (torch.jit.load(tmp_path / f"{name}.pt") for name in ("template", "search"))
+    with torch.inference_mode():
+        state = template(image)
+        first, seen = (state[:1], state[:1]) if network == "memtrack-lite" else ((), ())
+        answer, *after = search(images, *state, *seen)
+        again, *_ = search(images, *first, *after, *seen)
+    assert answer.shape == again.shape == ((3, 27, 27) if crops == 3 else (1, 4))
+    # it remembers: the same crops are answered otherwise
+    assert not torch.allclose(answer, again, atol=1e-4)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["vgg"],
-            "siamfc-NAME, cfnet-NAME, memtrack-NAME or re3-NAME",
-        ),
+        (["vgg"], "siamfc-NAME, cfnet-NAME, memtrack-NAME or re3-NAME"),
         (["siamrpn-vgg"], "there is no siamrpn network 'vgg'"),
         (["siamrpn-alexnet-vot"], "give --weights FILE"),
         (["siamrpn-lite", "--search-size", "wide"], "write a number or 'dynamic'"),

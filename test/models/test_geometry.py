@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from visual_tracker.models.geometry import ALEXNET, LITE, LITE_RPN, Geometry, GeometryError
+from visual_tracker.models.geometry import (
+    ALEXNET,
+    LITE,
+    LITE_RE3,
+    LITE_RPN,
+    Geometry,
+    GeometryError,
+)
 
 
 def test_score_sizes_of_the_paper() -> None:
@@ -24,6 +31,12 @@ def test_score_size_of_ours() -> None:
 def test_a_size_off_the_grid_is_refused(geometry: Geometry, size: int) -> None:
     with pytest.raises(GeometryError, match="multiples of"):
         geometry.response_size(size)
+
+
+def test_a_network_without_a_map_has_one_size() -> None:
+    assert LITE_RE3.response_size(129) == 1
+    with pytest.raises(GeometryError, match=r"a search size of 145 does not fit; use 129$"):
+        LITE_RE3.response_size(145)
 
 
 @pytest.mark.parametrize("geometry", [ALEXNET, LITE, LITE_RPN])

@@ -73,6 +73,20 @@ def test_a_second_run_is_kept_out_until_the_first_is_killed(
         pass
 
 
-def test_a_run_makes_its_folder(tmp_path: Path) -> None:
-    with only_run_in(tmp_path / "runs" / "lite"):
-        assert (tmp_path / "runs" / "lite").is_dir()
+def test_a_run_makes_its_folder_and_leaves_none_that_it_wrote_nothing_into(tmp_path: Path) -> None:
+    output = tmp_path / "runs" / "lite"
+    with only_run_in(output):
+        assert output.is_dir()
+    assert not output.exists()
+    with pytest.raises(ValueError, match="refused"), only_run_in(output):
+        raise ValueError("refused")
+    assert not output.exists()
+    with only_run_in(output):
+        (output / LOG).touch()
+    assert (output / LOG).exists()
+
+
+def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
+    with only_run_in(tmp_path):
+        pass
+    assert tmp_path.is_dir()

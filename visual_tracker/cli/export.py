@@ -49,7 +49,8 @@ def command(
     """Export NETWORK, like siamrpn-lite, for another runtime (a Jetson's TensorRT).
 
     Two graphs are written: `template` takes the template crop once a target, `search` takes each
-    search crop and the template's kernels. Crops are BGR bytes (N, height, width, 3).
+    search crop and the template's kernels. Crops are BGR bytes (N, height, width, 3). Networks that
+    remember (memtrack, re3) hand the state of a target in and out instead.
 
     \b
     Examples:

@@ -38,7 +38,7 @@ from visual_tracker.extras import how_to_install
 from visual_tracker.models.deployment import Planes, deployed, deployed_maps
 from visual_tracker.models.dynamic_memory import MemoryState
 from visual_tracker.models.memtrack import LiteMemTrack
-from visual_tracker.models.re3 import LiteRe3, Recurrence
+from visual_tracker.models.re3 import LiteRe3, RecurrentState
 from visual_tracker.models.region_maps import MAPS
 from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
@@ -133,11 +133,11 @@ class _MemoryGraph(_SearchGraph):
 
 class _RecurrentGraph(_SearchGraph):
     crops = 2
-    fixed = ("corners", *(f"next_{name}" for name in Recurrence._fields))
+    fixed = ("corners", *(f"next_{name}" for name in RecurrentState._fields))
 
     def forward(self, image: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         before, now = self.planes(image).chunk(2)
-        corners, after = self.network.follow(Recurrence(*state), before, now)
+        corners, after = self.network.follow(RecurrentState(*state), before, now)
         return corners, *after
 
 
@@ -171,7 +171,7 @@ def _kinds(
     if isinstance(network, LiteMemTrack):
         return _BeginGraph, _MemoryGraph, MemoryState._fields
     if isinstance(network, LiteRe3):
-        return _BeginGraph, _RecurrentGraph, Recurrence._fields
+        return _BeginGraph, _RecurrentGraph, RecurrentState._fields
     if isinstance(network, ResponseNetwork):
         return _TemplateGraph, _ResponseGraph, ("kernel",)
     raise ExportError(f"{type(network).__name__} is no Siamese network")

@@ -19,7 +19,7 @@ class Geometry:
         stride: crop pixels between two cells of the response map.
         kernel_span: crop pixels that a cell's window covers: the map of a search crop of side s
             has (s - kernel_span) / stride + 1 cells a side, and its middle is the crop's centre.
-        size_step: search sizes are `search_size` plus or minus multiples of this.
+        size_step: search sizes are `search_size` plus or minus multiples of this; 0: no others.
         anchor_ratios: height over width of the anchors of a cell, in the order of the outputs.
         anchor_scale: side of the square anchor, in strides.
         context_size: crop pixels that the target with its context takes (`crops.context_side`), in
@@ -53,11 +53,12 @@ class Geometry:
         Raises:
             GeometryError: if the network has no centred map for that size.
         """
-        off_grid = (search_size - self.search_size) % self.size_step
-        if off_grid or search_size < self.kernel_span:
+        difference = search_size - self.search_size
+        on_grid = difference % self.size_step == 0 if self.size_step else difference == 0
+        if not on_grid or search_size < self.kernel_span:
+            others = f" plus or minus multiples of {self.size_step}" if self.size_step else ""
             raise GeometryError(
-                f"a search size of {search_size} does not fit; use {self.search_size} plus or "
-                f"minus multiples of {self.size_step}"
+                f"a search size of {search_size} does not fit; use {self.search_size}{others}"
             )
         return (search_size - self.kernel_span) // self.stride + 1
 
@@ -102,5 +103,5 @@ LITE_RPN = Geometry(
 
 #: our Re3: two crops of one size and place, which a target fills half of each side of; no map
 LITE_RE3 = Geometry(
-    template_size=129, search_size=129, stride=16, kernel_span=129, size_step=16, stretched=True
+    template_size=129, search_size=129, stride=16, kernel_span=129, size_step=0, stretched=True
 )

@@ -22,7 +22,7 @@ from visual_tracker.models.lstm import NormedLstmCell
 _KEPT = (8, 24)
 
 
-class Recurrence(NamedTuple):
+class RecurrentState(NamedTuple):
     """What the LSTMs remember of B targets, each (B, H)."""
 
     hidden: Tensor
@@ -68,12 +68,14 @@ class LiteRe3(LiteFeatures):
         with torch.no_grad():
             self.corners.bias.copy_(torch.tensor([-0.25, -0.25, 0.25, 0.25]))
 
-    def begin(self, image: Tensor) -> Recurrence:
+    def begin(self, image: Tensor) -> RecurrentState:
         """The state after the first frame's crops (B, 3, S, S)."""
         seen = self._seen(image)
         return self._step(self._nothing(seen), seen, seen)[1]
 
-    def follow(self, state: Recurrence, before: Tensor, now: Tensor) -> tuple[Tensor, Recurrence]:
+    def follow(
+        self, state: RecurrentState, before: Tensor, now: Tensor
+    ) -> tuple[Tensor, RecurrentState]:
         """One frame.
 
         Args:
@@ -109,17 +111,19 @@ class LiteRe3(LiteFeatures):
             corners.append(its)
         return torch.stack(corners, dim=1)
 
-    def _nothing(self, seen: Tensor) -> Recurrence:
+    def _nothing(self, seen: Tensor) -> RecurrentState:
         zeros = seen.new_zeros(len(seen), self.hidden)
-        return Recurrence(zeros, zeros, zeros, zeros)
+        return RecurrentState(zeros, zeros, zeros, zeros)
 
     def _seen(self, image: Tensor) -> Tensor:
         """Features of crops in a row each, (B, F)."""
         return self.features(image).flatten(1)
 
-    def _step(self, state: Recurrence, before: Tensor, now: Tensor) -> tuple[Tensor, Recurrence]:
+    def _step(
+        self, state: RecurrentState, before: Tensor, now: Tensor
+    ) -> tuple[Tensor, RecurrentState]:
         joined = self.join(torch.cat([before, now], dim=1))
         hidden, cell = self.first(joined, state.hidden, state.cell)
         both = torch.cat([joined, hidden], dim=1)
         second, second_cell = self.second(both, state.second_hidden, state.second_cell)
-        return self.corners(second), Recurrence(hidden, cell, second, second_cell)
+        return self.corners(second), RecurrentState(hidden, cell, second, second_cell)

@@ -19,7 +19,7 @@ from visual_tracker.models.loading import load_weights
 from visual_tracker.models.matchers import FloatArray, Memory, Recurrent, Response
 from visual_tracker.models.memtrack import LiteMemTrack
 from visual_tracker.models.networks import create_network
-from visual_tracker.models.re3 import LiteRe3, Recurrence
+from visual_tracker.models.re3 import LiteRe3, RecurrentState
 from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
 from visual_tracker.timing import NETWORK, timed
@@ -184,7 +184,7 @@ class TorchRecurrentMatcher(_TorchMatcher):
     @torch.inference_mode()
     def follow(self, state: Recurrent, before: Image, now: Image) -> tuple[FloatArray, Recurrent]:
         """Corners of the target, and the state after the frame."""
-        known = Recurrence(*self._tensors(state))
+        known = RecurrentState(*self._tensors(state))
         corners, after = self._network.follow(known, self._tensor([before]), self._tensor([now]))
         return cast(FloatArray, corners[0].float().cpu().numpy()), Recurrent(*_arrays(after))
 

@@ -35,11 +35,13 @@ def only_run_in(output: Path) -> Iterator[None]:
     """Keep the runs of other processes out of a folder, which is made if need be.
 
     The lock is the process's own: it ends with it, whatever ends it and whatever workers it leaves
-    behind. Where a file system knows no locks there is none.
+    behind. Where a file system knows no locks there is none. A run that was refused before it wrote
+    anything leaves no folder that was not there.
 
     Raises:
         CheckpointError: if another process has a run in the folder.
     """
+    is_new = not output.exists()
     output.mkdir(parents=True, exist_ok=True)
     with (output / LOCK).open("w") as file:
         try:
@@ -49,7 +51,12 @@ def only_run_in(output: Path) -> Iterator[None]:
                 raise CheckpointError(
                     f"another process trains in {output}; let it end or use another --output"
                 ) from None
-        yield
+        try:
+            yield
+        finally:
+            if is_new and [path.name for path in output.iterdir()] == [LOCK]:
+                (output / LOCK).unlink()
+                output.rmdir()
 
 
 class Checkpoint:

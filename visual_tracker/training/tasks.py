@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from visual_tracker.boxes import overlaps
 from visual_tracker.models.anchors import anchor_grid, decode, iou_with
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.lite_siamrpn import LiteSiamRpn
@@ -267,10 +268,8 @@ class RegressionTask(SequenceTask):
     def quality(self, outputs: Any, batch: dict[str, Tensor]) -> list[float]:
         """IoU, frame by frame."""
         corners = outputs.flatten(0, 1).float().cpu().numpy() * self.geometry.search_size
-        low, high = corners[:, :2], corners[:, 2:]
-        boxes = np.concatenate([(low + high) / 2, np.maximum(high - low, 0)], axis=1)
-        truth = batch["box"].cpu().numpy()
-        return [
-            float(iou_with(box[:, None], tuple(its))[0])
-            for box, its in zip(boxes, truth, strict=True)
-        ]
+        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        center, size = np.split(batch["box"].cpu().numpy(), 2, axis=1)
+        truth = np.concatenate([center - size / 2, size], axis=1)
+        result: list[float] = overlaps(boxes.clip((-np.inf, -np.inf, 0, 0)), truth).tolist()
+        return result
