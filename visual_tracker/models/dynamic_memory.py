@@ -1,6 +1,6 @@
 """A memory of templates that a recurrent controller reads and writes, frame by frame.
 
-Yang and Chan, "Learning Dynamic Memory Networks for Object Tracking", ECCV 2018, section 4. An LSTM
+Yang and Chan, "Learning Dynamic Memory Networks for Object Tracking", ECCV 2018. An LSTM
 looks at the search region and says which slots of the memory to read, how much of what they hold is
 added to the first template, and where the template of this frame is to be written once the target
 is found in it.
@@ -112,12 +112,12 @@ class DynamicMemory(nn.Module):
         template = state.first + self.residual(hidden).sigmoid()[:, :, None, None] * found
         to_read, to_unused = self._write_weights(state.usage, read, hidden)
         usage = self.usage_decay * state.usage + read + to_read + to_unused
-        # a slot that was read keeps a part of what it held, an unused one nothing (eq. 12)
+        # a slot that was read keeps a part of what it held, an unused one nothing
         write = self.decay(hidden).sigmoid() * to_read + to_unused
         return template, MemoryState(state.first, slots, usage, write, hidden, cell)
 
     def _attended(self, search: Tensor, hidden: Tensor) -> Tensor:
-        """What the controller looks at: a mean over places, weighted (section 4.2), (B, C)."""
+        """What the controller looks at ("attention scheme"): a weighted mean of places, (B, C)."""
         places = functional.avg_pool2d(search, self.size, stride=1).flatten(2).transpose(1, 2)
         looks = (self.look_at(places) + self.look_for(hidden)[:, None]).tanh()
         weights = self.attention(looks).softmax(dim=1)
@@ -125,7 +125,7 @@ class DynamicMemory(nn.Module):
         return attended
 
     def _read_weights(self, slots: Tensor, hidden: Tensor) -> Tensor:
-        """Shares of the slots, by the cosine between their means and the key (section 4.3)."""
+        """Shares of the slots, by the cosine between their means and the key ("memory reading")."""
         keys, key = slots.mean(dim=(3, 4)), self.key(hidden)[:, None]
         lengths = keys.square().sum(dim=2) * key.square().sum(dim=2)
         cosines = (keys * key).sum(dim=2) / (lengths + _EPSILON).sqrt()
@@ -133,7 +133,7 @@ class DynamicMemory(nn.Module):
         return (cosines * strength).softmax(dim=1)
 
     def _write_weights(self, usage: Tensor, read: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Shares that are written to the slots read, and to the least used one (section 4.5).
+        """Shares that are written to the slots read, and to the least used one ("memory writing").
 
         The third choice is to write nothing.
         """

@@ -15,8 +15,9 @@ of crops and those kernels of one template, and gives for
   (:class:`visual_tracker.models.matchers.Recurrent`), `next_` before each name, of two crops,
   before and now. Its template graph gives the state after the first frame's crop.
 
-Nothing here knows a network's layers: it exports what `learn`, `propose` and `respond` of the copy
-compute that `visual_tracker.models.deployment` makes for engines.
+Nothing here knows a network's layers: it exports what `learn`, `propose` and `respond`, or `begin`,
+`recall` and `follow`, of the copy compute that `visual_tracker.models.deployment` makes for
+engines.
 
 Of the trackers that learn on line the frozen part alone is exported, as one graph: the maps of a
 crop, each (1, h, w, c).

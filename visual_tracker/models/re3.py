@@ -2,8 +2,8 @@
 
 Gordon, Farhadi and Fox, "Re3: Real-Time Recurrent Regression Networks for Visual Tracking of
 Generic Objects", RA-L 2018. One crop shows the target in the last frame, the other the same place
-in this one. Their maps of two depths, few channels of each (section III-A), go through one layer to
-the LSTMs, of which the second sees what the first one sees, too.
+in this one. Their maps of two depths, few channels of each (the paper's skip connections), go
+through one layer to the LSTMs, of which the second sees what the first one sees, too.
 """
 
 from __future__ import annotations

@@ -257,7 +257,7 @@ class RegressionTask(SequenceTask):
         return NoLabels()
 
     def loss(self, outputs: Any, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
-        """L1 of the corners, ten to a crop's side (Re3, section III-C)."""
+        """L1 of the corners, ten to a crop's side as Re3's authors scale them."""
         side = self.geometry.search_size
         center, size = (batch["box"] / side).split(2, dim=1)
         truth = torch.cat([center - size / 2, center + size / 2], dim=1)
