@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from visual_tracker.models.dynamic_memory import DynamicMemory, MemoryState  # noqa: E402
+from visual_tracker.models.dynamic_memory import DynamicMemory  # noqa: E402
 from visual_tracker.models.lstm import NormedLstmCell  # noqa: E402
 from visual_tracker.models.memtrack import LiteMemTrack  # noqa: E402
 
@@ -159,7 +159,7 @@ def test_a_closed_gate_leaves_the_first_template() -> None:
 
 def test_a_late_loss_reaches_what_was_written_early(memory: DynamicMemory) -> None:
     early = random(1, C, K, K, seed=3).requires_grad_()
-    state: MemoryState = memory.begin(random(1, C, K, K))
+    state = memory.begin(random(1, C, K, K))
     for frame in range(4):
         written = early if frame == 1 else random(1, C, K, K, seed=frame)
         template, state = memory(state, written, random(1, C, 5, 5, seed=frame))

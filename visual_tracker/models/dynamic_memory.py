@@ -8,36 +8,15 @@ is found in it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from visual_tracker.models.lstm import NormedLstmCell
+from visual_tracker.models.states import MemoryState
 
 #: where a read key and a slot's key are compared, no product of lengths is below this
 _EPSILON = 1e-6
-
-
-class MemoryState(NamedTuple):
-    """What is remembered of B targets, with S slots of C channels and a controller of H.
-
-    Attributes:
-        first: the first frame's template, (B, C, k, k).
-        slots: templates, (B, S, C, k, k).
-        usage: how much each slot was read and written of late, (B, S).
-        write: share of each slot that the template of the last frame will replace, (B, S).
-        hidden: the controller's output, (B, H).
-        cell: the controller's state, (B, H).
-    """
-
-    first: Tensor
-    slots: Tensor
-    usage: Tensor
-    write: Tensor
-    hidden: Tensor
-    cell: Tensor
 
 
 class DynamicMemory(nn.Module):
@@ -76,7 +55,7 @@ class DynamicMemory(nn.Module):
         # template.
         nn.init.constant_(self.residual.bias, -2.0)
 
-    def begin(self, first: Tensor) -> MemoryState:
+    def begin(self, first: Tensor) -> MemoryState[Tensor]:
         """The state after the first frame; its template (B, C, k, k) goes to the first slot."""
         seen = first.mean(dim=(2, 3))
         one = (torch.arange(self.slots, device=first.device) == 0).to(first.dtype)
@@ -91,8 +70,8 @@ class DynamicMemory(nn.Module):
         )
 
     def forward(
-        self, state: MemoryState, written: Tensor, search: Tensor
-    ) -> tuple[Tensor, MemoryState]:
+        self, state: MemoryState[Tensor], written: Tensor, search: Tensor
+    ) -> tuple[Tensor, MemoryState[Tensor]]:
         """One frame.
 
         Args:

@@ -37,12 +37,12 @@ from torch import Tensor, nn
 
 from visual_tracker.extras import how_to_install
 from visual_tracker.models.deployment import Planes, deployed, deployed_maps
-from visual_tracker.models.dynamic_memory import MemoryState
 from visual_tracker.models.memtrack import LiteMemTrack
-from visual_tracker.models.re3 import LiteRe3, RecurrentState
+from visual_tracker.models.re3 import LiteRe3
 from visual_tracker.models.region_maps import MAPS
 from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
+from visual_tracker.models.states import MemoryState, RecurrentState
 
 TEMPLATE, SEARCH = "template", "search"
 DESCRIPTION = "network.json"

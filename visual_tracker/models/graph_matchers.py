@@ -15,9 +15,6 @@ from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.matchers import Memory, Recurrent, Response
 from visual_tracker.timing import NETWORK, timed
 
-#: what a frame changes of a memory
-_CHANGING = tuple(name for name in Memory._fields if name != "first")
-
 #: a template's arrays by name; the search graph takes those that its network uses
 Arrays = dict[str, FloatArray]
 
@@ -119,7 +116,7 @@ class GraphMemoryMatcher(GraphMatcher):
     ) -> tuple[FloatArray, Memory]:
         """Logits of search crops, and the memory after them."""
         logits, *after = self._search_graph.run(_batch(images), *memory, np.ascontiguousarray(seen))
-        return logits, memory._replace(**dict(zip(_CHANGING, after, strict=True)))
+        return logits, Memory(memory.first, *after)
 
 
 class GraphRecurrentMatcher(GraphMatcher):

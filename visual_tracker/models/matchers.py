@@ -15,8 +15,13 @@ from numpy.typing import NDArray
 from visual_tracker.crops import CropFrame, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import Geometry
+from visual_tracker.models.states import MemoryState, RecurrentState
 
 FloatArray = NDArray[np.float32]
+
+#: what is remembered of one target outside its network
+Memory = MemoryState[FloatArray]
+Recurrent = RecurrentState[FloatArray]
 
 
 class Response(NamedTuple):
@@ -60,26 +65,6 @@ class Question(NamedTuple):
         return take_crop(self.image, self.frame, self.padding)
 
 
-class Memory(NamedTuple):
-    """What a MemTrack network remembers of a target (`models/dynamic_memory.py` says of each).
-
-    Attributes:
-        first: (1, C, k, k).
-        slots: (1, S, C, k, k).
-        usage: (1, S).
-        write: (1, S).
-        hidden: (1, H).
-        cell: (1, H).
-    """
-
-    first: FloatArray
-    slots: FloatArray
-    usage: FloatArray
-    write: FloatArray
-    hidden: FloatArray
-    cell: FloatArray
-
-
 class MemoryMatcher(Protocol):
     """A MemTrack network."""
 
@@ -101,15 +86,6 @@ class MemoryMatcher(Protocol):
         Returns:
             logits (N, H, W) and the memory after this frame.
         """
-
-
-class Recurrent(NamedTuple):
-    """What a Re3 network remembers of a target, each (1, H)."""
-
-    hidden: FloatArray
-    cell: FloatArray
-    second_hidden: FloatArray
-    second_cell: FloatArray
 
 
 class RecurrentMatcher(Protocol):

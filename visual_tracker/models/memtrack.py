@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from visual_tracker.models.correlation import full_correlation
-from visual_tracker.models.dynamic_memory import DynamicMemory, MemoryState
+from visual_tracker.models.dynamic_memory import DynamicMemory
 from visual_tracker.models.siamfc import LiteSiamFc
+from visual_tracker.models.states import MemoryState
 
 
 class LiteMemTrack(LiteSiamFc):
@@ -25,14 +26,14 @@ class LiteMemTrack(LiteSiamFc):
         super().__init__(channels)
         self.memory = DynamicMemory(channels, self.kernel_size)
 
-    def begin(self, image: Tensor) -> MemoryState:
+    def begin(self, image: Tensor) -> MemoryState[Tensor]:
         """What is remembered of the first frame's template crops (B, 3, T, T)."""
-        state: MemoryState = self.memory.begin(self.learn(image))
+        state: MemoryState[Tensor] = self.memory.begin(self.learn(image))
         return state
 
     def recall(
-        self, state: MemoryState, written: Tensor, image: Tensor
-    ) -> tuple[Tensor, MemoryState]:
+        self, state: MemoryState[Tensor], written: Tensor, image: Tensor
+    ) -> tuple[Tensor, MemoryState[Tensor]]:
         """Search one target's frame at several scales.
 
         Args:

@@ -8,8 +8,6 @@ through one layer to the LSTMs, of which the second sees what the first one sees
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
@@ -17,18 +15,10 @@ from visual_tracker.models.efficientnet_lite import EfficientNetLite0
 from visual_tracker.models.geometry import LITE_RE3
 from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.lstm import NormedLstmCell
+from visual_tracker.models.states import RecurrentState
 
 #: channels that are kept of the maps of stride 8 (halved in size) and 16
 _KEPT = (8, 24)
-
-
-class RecurrentState(NamedTuple):
-    """What the LSTMs remember of B targets, each (B, H)."""
-
-    hidden: Tensor
-    cell: Tensor
-    second_hidden: Tensor
-    second_cell: Tensor
 
 
 class SkipNeck(nn.Module):
@@ -68,14 +58,13 @@ class LiteRe3(LiteFeatures):
         with torch.no_grad():
             self.corners.bias.copy_(torch.tensor([-0.25, -0.25, 0.25, 0.25]))
 
-    def begin(self, image: Tensor) -> RecurrentState:
+    def begin(self, image: Tensor) -> RecurrentState[Tensor]:
         """The state after the first frame's crops (B, 3, S, S)."""
-        seen = self._seen(image)
-        return self._step(self._nothing(seen), seen, seen)[1]
+        return self._begun(self._seen(image))
 
     def follow(
-        self, state: RecurrentState, before: Tensor, now: Tensor
-    ) -> tuple[Tensor, RecurrentState]:
+        self, state: RecurrentState[Tensor], before: Tensor, now: Tensor
+    ) -> tuple[Tensor, RecurrentState[Tensor]]:
         """One frame.
 
         Args:
@@ -103,25 +92,25 @@ class LiteRe3(LiteFeatures):
         batch, frames = search_image.shape[:2]
         crops = torch.cat([template_image.flatten(0, 1), search_image.flatten(0, 1)])
         before, now = (seen.unflatten(0, (batch, frames)) for seen in self._seen(crops).chunk(2))
-        first = before[:, 0]
-        _, state = self._step(self._nothing(first), first, first)
+        state = self._begun(before[:, 0])
         corners = []
         for number in range(frames):
             its, state = self._step(state, before[:, number], now[:, number])
             corners.append(its)
         return torch.stack(corners, dim=1)
 
-    def _nothing(self, seen: Tensor) -> RecurrentState:
+    def _begun(self, seen: Tensor) -> RecurrentState[Tensor]:
+        """The state after a first frame: both crops are the same, and nothing was before."""
         zeros = seen.new_zeros(len(seen), self.hidden)
-        return RecurrentState(zeros, zeros, zeros, zeros)
+        return self._step(RecurrentState(zeros, zeros, zeros, zeros), seen, seen)[1]
 
     def _seen(self, image: Tensor) -> Tensor:
         """Features of crops in a row each, (B, F)."""
         return self.features(image).flatten(1)
 
     def _step(
-        self, state: RecurrentState, before: Tensor, now: Tensor
-    ) -> tuple[Tensor, RecurrentState]:
+        self, state: RecurrentState[Tensor], before: Tensor, now: Tensor
+    ) -> tuple[Tensor, RecurrentState[Tensor]]:
         joined = self.join(torch.cat([before, now], dim=1))
         hidden, cell = self.first(joined, state.hidden, state.cell)
         both = torch.cat([joined, hidden], dim=1)

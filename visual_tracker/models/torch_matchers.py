@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from visual_tracker.images import Image
-from visual_tracker.models.dynamic_memory import MemoryState
 from visual_tracker.models.lite import LiteFeatures
 from visual_tracker.models.loading import load_weights
 from visual_tracker.models.matchers import FloatArray, Memory, Recurrent, Response
 from visual_tracker.models.memtrack import LiteMemTrack
 from visual_tracker.models.networks import create_network
-from visual_tracker.models.re3 import LiteRe3, RecurrentState
+from visual_tracker.models.re3 import LiteRe3
 from visual_tracker.models.response_network import ResponseNetwork
 from visual_tracker.models.siamrpn import SiamRpnNetwork, Template
+from visual_tracker.models.states import MemoryState, RecurrentState
 from visual_tracker.timing import NETWORK, timed
 
 

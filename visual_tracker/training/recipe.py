@@ -125,10 +125,10 @@ class Recipe(Parameters):
     )
     max_gap: int = parameter(100, "Most frames between template and search.", minimum=1)
     frames: int = parameter(
-        8, "MemTrack: samples of a sequence, which follow each other.", minimum=2
+        8, "Networks that remember: samples of a sequence, which follow each other.", minimum=2
     )
     frame_gap: int = parameter(
-        3, "MemTrack: most frames from one of a sequence to the next.", minimum=1
+        3, "Networks that remember: most frames from one of a sequence to the next.", minimum=1
     )
     parts: float = parameter(
         0.5, "Stills whose target is a part of an object.", minimum=0.0, maximum=1.0

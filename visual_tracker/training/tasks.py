@@ -43,6 +43,7 @@ class Task(ABC):
         recipe: the numbers.
         extra: what is trained beside the network and thrown away in the end.
         planner: of the samples.
+        has_teacher: whether there is a teacher for such networks.
         together: samples that follow each other and are given to the network as one.
 
     Raises:
@@ -50,10 +51,13 @@ class Task(ABC):
     """
 
     planner: ClassVar[type[Planner]] = Planner
+    has_teacher: ClassVar[bool] = False
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         if recipe.learns != "all" and not isinstance(network, LiteSiamRpn):
             raise ParameterError("only siamrpn's lite can learn a part; set learns=all")
+        if not self.has_teacher:
+            _refuse_teacher(recipe)
         self.geometry: Geometry = network.geometry
         self.recipe = recipe
         self.extra = nn.Module()
@@ -124,6 +128,8 @@ class SiamRpnTask(Task):
         WeightsError: if the teacher cannot be loaded.
     """
 
+    has_teacher = True
+
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         super().__init__(network, recipe)
         if recipe.teacher and not isinstance(network, LiteSiamRpn):
@@ -188,15 +194,7 @@ class SiamRpnTask(Task):
 
 
 class ResponseTask(Task):
-    """Cells by radius; the quality is 1 where the highest cell lies within the radius.
-
-    Raises:
-        ParameterError: if the recipe has a teacher, from which this network cannot learn.
-    """
-
-    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
-        super().__init__(network, recipe)
-        _refuse_teacher(recipe)
+    """Cells by radius; the quality is 1 where the highest cell lies within the radius."""
 
     def targets(self) -> Targets:
         """Cells by distance."""
@@ -216,17 +214,12 @@ class ResponseTask(Task):
 
 
 class SequenceTask(Task):
-    """Frames that follow each other, for a network that remembers; nobody teaches it.
-
-    Raises:
-        ParameterError: if the recipe has a teacher.
-    """
+    """Frames that follow each other, for a network that remembers."""
 
     planner = SequencePlanner
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         super().__init__(network, recipe)
-        _refuse_teacher(recipe)
         self.together = recipe.frames
 
     def crops(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
