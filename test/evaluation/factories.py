@@ -42,6 +42,10 @@ class DrawnFrames:
     boxes: tuple[tuple[float, ...], ...]
     seed: int = 0
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return ()
+
     def __len__(self) -> int:
         return len(self.boxes)
 

@@ -147,14 +147,63 @@ def test_what_was_run_otherwise_is_run_again(
     assert len(ran) == 1
 
 
-@pytest.mark.parametrize("name", ["code_digest", "library_versions"])
-def test_other_code_or_libraries_run_everything_again(
+def test_runs_beside_each_other_are_not_taken_for_runs_alone(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("joblib")
+    settings = quick((KCF,), dataset, only=("One",), output=tmp_path / "out")
+    evaluate(settings)
+    ran = count_runs(monkeypatch)
+    evaluate(dataclasses.replace(settings, jobs=2, backend="threading"))
+    assert len(ran) == 1
+
+
+def test_other_pictures_under_the_same_names_are_run_again(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = quick((KCF,), dataset, output=tmp_path / "out")
+    evaluate(settings)
+    ran = count_runs(monkeypatch)
+    picture = dataset / "One" / "img" / "0002.png"
+    picture.write_bytes((dataset / "One" / "img" / "0003.png").read_bytes())
+    evaluate(settings)
+    assert ran == [("kcf", "One")]
+
+
+def test_another_clip_cut_in_is_run_again(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = quick((KCF,), dataset, only=("One",), output=tmp_path / "out", splice=True)
+    evaluate(settings)
+    ran = count_runs(monkeypatch)
+    for name in ("Two", "Three"):
+        write_images(dataset / name / "img", moving_boxes(12 if name == "Two" else 6) + 1)
+    evaluate(settings)
+    assert ran == [("kcf", "One-spliced")]
+
+
+@pytest.mark.parametrize("made", ["virtual_camera", "occlude", "perturbations"])
+def test_a_first_image_that_cannot_be_read_ends_its_own_sequence(
+    dataset: Path, tmp_path: Path, made: str
+) -> None:
+    (dataset / "Two" / "img" / "0001.png").write_bytes(b"")
+    change = {made: ("resolution",) if made == "perturbations" else True}
+    content = evaluate(quick((KCF,), dataset, output=tmp_path / "out", **change))
+    entry = content["trackers"]["kcf"]
+    assert len(entry["sequences"]) == 2
+    (error,) = entry["errors"].values()
+    assert "0001.png" in error
+
+
+@pytest.mark.parametrize("name", ["code_digest", "library_versions", "describe_machine"])
+def test_other_code_libraries_or_machine_run_everything_again(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     settings = quick((KCF,), dataset, only=("One",), output=tmp_path / "out")
     evaluate(settings)
     ran = count_runs(monkeypatch)
-    monkeypatch.setattr(provenance, name, lambda: "another")
+    room = runner if hasattr(runner, name) else provenance
+    monkeypatch.setattr(room, name, lambda: "another")
     evaluate(settings)
     assert len(ran) == 1
 
@@ -165,7 +214,10 @@ def test_a_changed_model_file_is_another_candidate(tmp_path: Path) -> None:
     candidate = Candidate("nano", "nano", {"backbone": str(model)})
     before = candidate.describe()
     model.write_bytes(b"another")
-    assert candidate.describe() != before
+    changed = candidate.describe()
+    assert changed != before
+    (tmp_path / "net.confidence.json").write_text("{}")
+    assert candidate.describe() != changed
 
 
 def test_results_do_not_depend_on_the_number_of_workers(dataset: Path, tmp_path: Path) -> None:

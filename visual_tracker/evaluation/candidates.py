@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from visual_tracker.evaluation.provenance import file_state
 from visual_tracker.parameters import ParameterError, Parameters, Value
 from visual_tracker.trackers import Tracker, TrackerUnavailableError, create_tracker, tracker_class
+from visual_tracker.trackers.confidence import calibration_path
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,12 @@ class Candidate:
     def describe(self) -> dict[str, object]:
         """What it is, for results and for telling whether an earlier run still holds.
 
-        A parameter that names a file stands with the file's size and time, so that another model
-        under the same name is another candidate.
+        A parameter that names a file stands with the file's size and time, and those of a
+        calibration beside it, so that another model under the same name is another candidate.
         """
         parameters = dataclasses.asdict(self.parameters())
         files = {
-            name: [path.stat().st_size, int(path.stat().st_mtime)]
+            name: [file_state(path), file_state(calibration_path(path))]
             for name, path in (
                 (name, Path(value)) for name, value in parameters.items() if _is_text(value)
             )

@@ -217,7 +217,7 @@ def run_missing(
     settings: Settings, sequences: list[Sequence], store: Store, watch: Watch | None = None
 ) -> list[JobResult]:
     """Run the jobs that no earlier evaluation did; returns how they ended."""
-    options = settings.options
+    options = replace(settings.options, jobs=settings.jobs)
     if settings.case_seed is not None:
         seed = ("case seed", settings.case_seed)
         options = replace(options, conditions=(*options.conditions, seed))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -47,6 +48,11 @@ class SplicedFrames:
     first: int
     count: int
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The clip's, and those of the stretch."""
+        return self.clip.files + self.other.files[self.first : self.first + self.count]
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.clip) + self.count
@@ -77,6 +83,11 @@ class ViewFrames:
     corners: FloatArray
     size: tuple[int, int]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the whole frames."""
+        return self.frames.files
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.frames)
@@ -92,7 +103,7 @@ def splice(sequences: list[Sequence], seed: int, frames: int = SPLICE_FRAMES) ->
     """Cut a stretch of another sequence into the middle of each one.
 
     The target is not visible, and has no truth, in the stretch. Which sequence is cut in, and from
-    where, depends on the seed and the target's sequence alone.
+    where, depends on the seed, the target's sequence and which others there are.
 
     Args:
         sequences: two or more.
@@ -150,7 +161,10 @@ def _splice_one(sequence: Sequence, sequences: list[Sequence], seed: int, frames
 
 
 def _view_one(sequence: Sequence, seed: int) -> Sequence:
-    frame_size = np.array(size_of(sequence.frames[0]))
+    name, image_size = f"{sequence.name}-camera", sequence.image_size()
+    if image_size is None:
+        return replace(sequence, name=name)
+    frame_size = np.array(image_size)
     # a view the target does not fill, and an inner margin at which a tracker can still start
     size = np.minimum(
         np.maximum(np.round(frame_size * VIEW_SHARE), np.ceil(sequence.truth[0, 2:] * 1.5)),
@@ -160,7 +174,7 @@ def _view_one(sequence: Sequence, seed: int) -> Sequence:
     truth, in_view = _seen_through(sequence.truth, corners, size)
     return replace(
         sequence,
-        name=f"{sequence.name}-camera",
+        name=name,
         frames=ViewFrames(sequence.frames, corners, (int(size[0]), int(size[1]))),
         truth=truth,
         visible=sequence.visible & in_view,

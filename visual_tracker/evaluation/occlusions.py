@@ -9,6 +9,7 @@ target from one side, moves along with it, and slides off. Deterministic by a se
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ class OccludedFrames:
         cover: (frames,) share of the target's width that is covered, 0 for none.
         offset: (2,) from the target to where the patch is taken from, in target sides; None: it is
             taken from `other`.
-        other: an image of another sequence.
+        other: another sequence, whose first image it is taken from.
         from_left: the side that it comes from and goes to.
     """
 
@@ -50,8 +51,13 @@ class OccludedFrames:
     truth: FloatArray
     cover: FloatArray
     offset: FloatArray | None
-    other: Image
+    other: Frames
     from_left: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those without the patch, and the one it may be taken from."""
+        return self.frames.files + self.other.files[:1]
 
     def __len__(self) -> int:
         """Number of images."""
@@ -83,7 +89,7 @@ class OccludedFrames:
         width, height = right - left, bottom - top
         if self.offset is None:
             size = tuple(np.maximum(size_of(image), (width, height)).tolist())
-            return cv2.resize(self.other, size)[:height, :width]
+            return cv2.resize(self.other[0], size)[:height, :width]
         x, y = np.rint((left, top) + self.offset * self.truth[index, 2:]).astype(int)
         whole = size_of(image)
         x, y = np.clip(x, 0, max(whole[0] - width, 0)), np.clip(y, 0, max(whole[1] - height, 0))
@@ -108,6 +114,9 @@ def occlude(sequences: list[Sequence], seed: int) -> list[Sequence]:
 
 
 def _occlude_one(sequence: Sequence, sequences: list[Sequence], seed: int) -> Sequence:
+    name, image_size = f"{sequence.name}-occluded", sequence.image_size()
+    if image_size is None:
+        return replace(sequence, name=name)
     random = generator(seed, f"{sequence.name} occluded")
     count = len(sequence)
     begin = count // 3
@@ -117,16 +126,16 @@ def _occlude_one(sequence: Sequence, sequences: list[Sequence], seed: int) -> Se
     # a frame without truth has nothing to cover
     cover = np.where(np.isnan(sequence.truth).any(axis=1), 0, np.clip(slid, 0, 1))
     others = [other for other in sequences if other.name != sequence.name]
-    other = others[random.integers(len(others))].frames[0]
+    other = others[random.integers(len(others))].frames
     covered = sequence.truth[cover > 0]
-    offset = _free_offset(covered, size_of(sequence.frames[0]), random)
+    offset = _free_offset(covered, image_size, random)
     frames = OccludedFrames(
         sequence.frames, sequence.truth, cover, offset, other, bool(random.integers(2))
     )
     gone = cover > 1 - MIN_IN_VIEW
     return replace(
         sequence,
-        name=f"{sequence.name}-occluded",
+        name=name,
         frames=frames,
         truth=np.where(gone[:, None], np.nan, sequence.truth),
         visible=sequence.visible & ~gone,

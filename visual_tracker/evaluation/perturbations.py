@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -91,6 +92,11 @@ class ChangedFrames:
     seed: int
     name: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The originals'."""
+        return self.frames.files
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.frames)
@@ -114,6 +120,11 @@ class ScaledFrames:
 
     frames: Frames
     scale: float
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The originals'."""
+        return self.frames.files
 
     def __len__(self) -> int:
         """Number of images."""
@@ -145,10 +156,12 @@ def perturb(sequence: Sequence, kind: str, strength: float, seed: int) -> Sequen
 
 
 def _scaled(sequence: Sequence, scale: float) -> Sequence:
-    image = sequence.frames[0]
+    size = sequence.image_size()
+    if size is None:
+        return sequence
     # the sides are whole pixels, so the exact factors differ a little from the scale
     frames = ScaledFrames(sequence.frames, scale)
-    factors = np.array(size_of(frames[0])) / np.array(size_of(image))
+    factors = np.array(size_of(frames[0])) / np.array(size)
     return replace(
         sequence,
         frames=frames,

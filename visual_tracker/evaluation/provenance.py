@@ -1,4 +1,4 @@
-"""What code, weights and libraries a run was made with, so that none is taken for another's."""
+"""What code, weights, libraries and images a run was made with: none is taken for another's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 
 import visual_tracker
+from visual_tracker.evaluation.sequences import Sequence
 
 #: what decides the outcome of a run, in the package's folder: trackers with what they learn on
 #: line, networks with their weights, what all share, what makes the images, and the loop that calls
@@ -51,6 +52,29 @@ def code_digest() -> str:
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def sequence_digest(sequence: Sequence) -> str:
+    """A short digest of a sequence's truth and of its images' names, sizes and times.
+
+    Their content is not read, which would take as long as tracking; where a file cannot be looked
+    at, as little is known of it as its run will find.
+    """
+    digest = hashlib.sha256()
+    for array in (sequence.truth, sequence.visible):
+        digest.update(array.tobytes())
+    for path in sequence.frames.files:
+        digest.update(repr(file_state(path)).encode())
+    return digest.hexdigest()[:16]
+
+
+def file_state(path: Path) -> tuple[str, int, int]:
+    """Name, bytes and time of change (ns) of a file; zeros where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return path.name, 0, 0
+    return path.name, status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=1)

@@ -23,6 +23,7 @@ from visual_tracker.evaluation.passes import Run, single_pass, supervised_pass
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Fingerprint, Store
 from visual_tracker.extras import require
+from visual_tracker.machine import describe_machine
 from visual_tracker.parameters import ParameterError
 from visual_tracker.threads import limit_threads
 
@@ -38,42 +39,45 @@ class RunOptions:
         realtime_fps: frames that arrive a second; None to wait for the tracker.
         supervised: VOT's supervised run instead of a single pass.
         threads: threads that OpenCV and PyTorch may use.
+        jobs: sequences run at the same time, which slow each other down.
         conditions: what was made of the sequences (spliced, seed, ..); part of the fingerprint.
     """
 
     realtime_fps: float | None = None
     supervised: bool = False
     threads: int = 1
+    jobs: int = 1
     conditions: tuple[tuple[str, object], ...] = ()
 
-    def fingerprint(self, candidate: Candidate, sequence: Sequence) -> Fingerprint:
-        """All that a run's outcome depends on."""
+    def fingerprint(self, candidate: Candidate, sequence_digest: str) -> Fingerprint:
+        """All that a run's outcome depends on, its times too."""
         return {
             "code": provenance.code_digest(),
             "libraries": provenance.library_versions(),
+            "machine": describe_machine(),
             "candidate": candidate.describe(),
-            "frames": len(sequence),
-            "truth": round(float(np.nansum(sequence.truth)), 3),
+            "sequence": sequence_digest,
             "realtime_fps": self.realtime_fps,
             "supervised": self.supervised,
             "threads": self.threads,
+            "jobs": self.jobs,
             "conditions": [list(condition) for condition in self.conditions],
         }
 
 
 @dataclass(frozen=True)
 class Job:
-    """One candidate on one sequence; picklable."""
+    """One candidate on one sequence; picklable.
+
+    Attributes:
+        fingerprint: all that the outcome depends on, as it was before the run.
+    """
 
     candidate: Candidate
     sequence: Sequence
     options: RunOptions
     store: Store
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """All that the outcome depends on."""
-        return self.options.fingerprint(self.candidate, self.sequence)
+    fingerprint: Fingerprint
 
     @property
     def is_done(self) -> bool:
@@ -104,8 +108,11 @@ def plan(
     Long ones first, so that no worker is left alone with one at the end.
     """
     ordered = sorted(sequences, key=len, reverse=True)
+    digests = [provenance.sequence_digest(sequence) for sequence in ordered]
     return [
-        Job(candidate, sequence, options, store) for candidate in candidates for sequence in ordered
+        Job(candidate, sequence, options, store, options.fingerprint(candidate, digest))
+        for candidate in candidates
+        for sequence, digest in zip(ordered, digests, strict=True)
     ]
 
 
@@ -152,14 +159,19 @@ def check_backend(workers: int, backend: str | None) -> None:
 
 
 def run_job(job: Job) -> JobResult:
-    """Run one job and store the outcome; whatever the tracker raises becomes the result's error."""
+    """Run one job and store the outcome; whatever the tracker raises becomes the result's error.
+
+    Raises:
+        OSError: if the outcome cannot be written.
+    """
     label, name = job.candidate.label, job.sequence.name
     try:
-        job.store.save(label, name, _run(job), job.fingerprint)
+        run = _run(job)
     # a tracker is foreign code: whatever it raises ends its sequence, not the evaluation
     except Exception as error:
         first_line = (str(error).strip() or "no message").splitlines()[0]
         return JobResult(label, name, f"{type(error).__name__}: {first_line}")
+    job.store.save(label, name, run, job.fingerprint)
     return JobResult(label, name, None)
 
 

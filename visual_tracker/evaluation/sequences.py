@@ -11,7 +11,7 @@ import cv2
 
 from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.evaluation.metrics import BoolArray, FloatArray, has_box
-from visual_tracker.images import Image
+from visual_tracker.images import Image, size_of
 from visual_tracker.sources import SourceError
 
 
@@ -21,6 +21,10 @@ class DatasetError(SourceError):
 
 class Frames(Protocol):
     """Images by index; picklable, so that a worker process can load its own."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the images are made of: while they stay, so do the images."""
 
     def __len__(self) -> int:
         """Number of images."""
@@ -104,6 +108,13 @@ class Sequence:
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.frames)
+
+    def image_size(self) -> tuple[int, int] | None:
+        """Width and height of the first image; None if it cannot be read, as its run will say."""
+        try:
+            return size_of(self.frames[0])
+        except DatasetError:
+            return None
 
     def box(self, index: int) -> Box:
         """The true box of a frame that has one."""

@@ -9,6 +9,7 @@ Search", ECCV 2016; OpenCV's DIS), warped from both sides and blended.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -35,6 +36,11 @@ class SlowFrames:
     factor: int
     # what was computed last: frames are mostly read in order, and `factor - 1` share a flow
     _pair: tuple[int, _Between] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The video's."""
+        return self.frames.files
 
     def __len__(self) -> int:
         """Number of images."""
