@@ -398,6 +398,44 @@ def test_a_malformed_annotation_file_is_named(tmp_path: Path, text: str) -> None
         read_dataset(tmp_path)
 
 
+def test_lasot_is_read_through_links(tmp_path: Path) -> None:
+    write_lasot(tmp_path / "disk", "bird-1")
+    write_lasot(tmp_path / "elsewhere", "bird-2")
+    chosen = tmp_path / "disk" / "cat"
+    chosen.symlink_to(tmp_path / "elsewhere" / "bird")
+    assert [one.name for one in read_dataset(tmp_path / "disk")] == ["bird-1", "bird-2"]
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    (flat / "one").symlink_to(tmp_path / "disk" / "bird" / "bird-1")
+    assert detect_format(flat) == "lasot"
+    (sequence,) = read_dataset(flat)
+    # of a link its own name
+    assert sequence.name == "one"
+    assert sequence.visible.tolist() == [True, True, False, False, True]
+
+
+def test_two_sequences_of_one_name_are_refused(tmp_path: Path) -> None:
+    video = {"name": "twin", "frames": [["a.png", [1, 1, 20, 20]], ["b.png", [1, 1, 20, 20]]]}
+    (tmp_path / "annotations.json").write_text(json.dumps({"videos": [video, video]}))
+    with pytest.raises(DatasetError, match="2 sequences of the name twin"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../escaped", "cat/01", "..", ""])
+def test_names_that_cannot_be_files_are_refused(tmp_path: Path, name: str) -> None:
+    video = {"name": name, "frames": [["a.png", [1, 1, 20, 20]], ["b.png", [1, 1, 20, 20]]]}
+    (tmp_path / "annotations.json").write_text(json.dumps({"videos": [video]}))
+    with pytest.raises(DatasetError, match="cannot be a file's name"):
+        read_dataset(tmp_path)
+
+
+def test_truth_that_is_no_text_is_named(tmp_path: Path) -> None:
+    folder = write_otb(tmp_path)
+    (folder / "groundtruth_rect.txt").write_text(rows(BOXES, 1), encoding="utf-16")
+    with pytest.raises(SourceError, match=r"groundtruth_rect\.txt cannot be read as text"):
+        read_dataset(tmp_path)
+
+
 def test_names_may_be_patterns(tmp_path: Path) -> None:
     for name in ("car_1", "car_2", "dog"):
         write_otb(tmp_path, name)

@@ -284,8 +284,8 @@ def test_keys_of_the_results(dataset: Path, tmp_path: Path) -> None:
 def test_the_mean_is_over_sequences(dataset: Path, tmp_path: Path) -> None:
     content = evaluate(quick((KCF,), dataset, output=tmp_path / "out"))
     entry = content["trackers"]["kcf"]
-    values = [scores["ao"] for scores in entry["sequences"].values()]
-    assert entry["mean"]["ao"] == pytest.approx(sum(values) / 3)
+    values = [scores["success_auc"] for scores in entry["sequences"].values()]
+    assert entry["mean"]["success_auc"] == pytest.approx(sum(values) / 3)
     assert entry["mean"]["frames"] == 26
 
 

@@ -76,9 +76,25 @@ def test_an_average_leaves_out_what_a_sequence_does_not_have() -> None:
 def test_a_sequence_without_further_truth_has_speed_alone() -> None:
     sequence = drawn_sequence(5, hidden=(1, 2, 3, 4))
     part = score_run(on_target(sequence), sequence)
-    assert part.scores["ao"] is None
-    assert part.scores["lt_f_score"] is None
-    assert part.scores["ms_per_frame"] is not None
+    known = {key for key, value in part.scores.items() if value is not None}
+    assert known == {"ms_per_frame", "ms_p99", "init_ms", "frames"}
+    assert (
+        part.scores.keys()
+        == score_run(on_target(drawn_sequence(5)), drawn_sequence(5)).scores.keys()
+    )
+    mean = mean_scores({"only": part})
+    assert {key for key, value in mean.items() if value is not None} == known
+
+
+def test_average_overlap_is_over_all_frames_together_as_in_got10k() -> None:
+    short, long = drawn_sequence(3), drawn_sequence(9)
+    parts = {
+        "short": score_run(on_target(short, off=(1, 2)), short),
+        "long": score_run(on_target(long), long),
+    }
+    assert [part.scores["ao"] for part in parts.values()] == [0.0, 1.0]
+    mean = mean_scores(parts)
+    assert [mean[key] for key in ("ao", "sr_50", "sr_75")] == pytest.approx([0.8] * 3)  # 8 of 10
 
 
 def test_supervised_means_are_weighted_by_length() -> None:

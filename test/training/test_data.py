@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 from test.training.factories import write_native
 from visual_tracker.annotations import DataError
 from visual_tracker.boxes import Box
+from visual_tracker.sources import SourceError
 from visual_tracker.training.data import read_collection
 
 
@@ -83,6 +84,38 @@ def test_lasot_is_one_based_and_hides_frames(tmp_path: Path) -> None:
     (track,) = read_collection(tmp_path).tracks
     assert [(number, view.box) for number, view in track.frames] == [(0, Box(10, 20, 30, 40))]
     assert track.label == "airplane"
+
+
+def test_a_class_of_lasot_is_no_got10k(tmp_path: Path) -> None:
+    make_video(tmp_path / "airplane" / "airplane-1", "img", ["11,21,30,40"])
+    (track,) = read_collection(tmp_path / "airplane").tracks
+    assert track.frames[0][1].box == Box(10, 20, 30, 40)
+    assert track.label == "airplane"
+
+
+def test_images_are_in_the_order_of_their_numbers_whatever_they_are_called(tmp_path: Path) -> None:
+    video = tmp_path / "mine"
+    make_video(video, ".", [f"{10 * number},20,30,40" for number in range(12)])
+    for number in range(1, 13):
+        (video / f"{number:08d}.jpg").rename(video / f"{number}.PNG")
+    (track,) = read_collection(tmp_path).tracks
+    assert [(view.path.stem, view.box.x) for _, view in track.frames] == [
+        (str(number + 1), 10 * number) for number in range(12)
+    ]
+
+
+@pytest.mark.parametrize("set_name", ["got10k", "lasot"])
+def test_boxes_are_never_put_on_other_images(tmp_path: Path, set_name: str) -> None:
+    video = tmp_path / "mine" if set_name == "got10k" else tmp_path / "cat" / "cat-1"
+    images = "." if set_name == "got10k" else "img"
+    make_video(video, images, ["10,20,30,40"] * 5)
+    (video / images / "00000003.jpg").unlink()
+    with pytest.raises(SourceError, match=r"5 lines but .* 4 images; 00000003\.jpg"):
+        read_collection(tmp_path)
+    (video / images / "00000003.jpg").touch()
+    (video / "groundtruth.txt").write_text("x,y,w,h\n" + "10,20,30,40\n" * 5)
+    with pytest.raises(SourceError, match=r"groundtruth\.txt:1: expected x,y,w,h"):
+        read_collection(tmp_path)
 
 
 def test_an_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:

@@ -111,6 +111,18 @@ def test_folders_of_the_user_exclude_names_and_copies(
         assert named in caplog.text
 
 
+def test_folders_are_looked_into_through_links(tmp_path: Path) -> None:
+    disk = write_evaluation(tmp_path / "disk")
+    folder = write_evaluation(tmp_path / "evaluation")
+    (folder / "Corridor").rename(folder / "Garage")
+    (folder / "Kitchen").symlink_to(disk / "Corridor")
+    (folder / "round").symlink_to(folder)  # leads back
+    exclusions = Exclusions.read([folder])
+    for name in ("Garage", "Kitchen", "Corridor"):
+        assert exclusions.names_video(name)
+    assert len(exclusions.prints) == 2 * len(Exclusions.read([disk]).prints)
+
+
 def test_pictures_compressed_anew_are_found_when_decoded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,13 +12,15 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from test.training.factories import TINY, plain_recipe, textured, write_native
 from visual_tracker.annotations import Collection, DataError, Still, Track, View
 from visual_tracker.boxes import Box
 from visual_tracker.cli import main
 from visual_tracker.training.data import read_collection, read_got10k
+from visual_tracker.training.exclusions import Exclusions, fingerprint
 from visual_tracker.training.images import ImageStore
 from visual_tracker.training.packing import PackSettings, PackWriter
 from visual_tracker.training.packs import PackReader, read_pack
@@ -149,6 +151,39 @@ def test_the_command_packs_and_leaves_evaluation_data_out(tmp_path: Path) -> Non
     packed = read_collections([output])
     assert [track.name for track in packed.tracks] == ["v1"]
     assert len(packed.stills) == 2
+
+
+@pytest.mark.parametrize("packings", [1, 2])
+def test_a_part_of_an_excluded_picture_is_excluded(tmp_path: Path, packings: int) -> None:
+    picture = textured(np.random.default_rng(3), 240, 320)
+    cv2.imwrite(str(tmp_path / "x.png"), picture)
+    view = View(tmp_path / "x.png", Box(20, 30, 20, 20), "x", "thing")
+    collection = Collection(stills=[Still("", (view,))])
+    for number in range(packings):
+        path = pack(collection, tmp_path / f"{number}.safetensors", reach=2.0)
+        collection = read_pack(path)
+    (packed,) = collection.paths()
+    part = ImageStore().get(packed)
+    assert part is not None
+    assert part.shape[0] < 100
+    evaluation = Exclusions(prints=fingerprint(picture)[None])
+    assert not evaluation.shows(part)  # nobody could tell
+    assert ImageStore(0, evaluation.shows).get(packed) is None
+
+
+def test_an_older_pack_says_what_it_cannot_tell(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = pack(read_collection(write_native(tmp_path / "data")), tmp_path / "new.safetensors")
+    tensors = load_file(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    del tensors["thumbnails"]
+    save_file(tensors, tmp_path / "old.safetensors", metadata)
+    images = ImageStore(0, Exclusions().shows)
+    for packed in read_pack(tmp_path / "old.safetensors").paths():
+        assert images.get(packed) is not None
+    assert caplog.text.count("pack it anew") == 1
 
 
 def test_a_pack_can_be_packed_smaller(tmp_path: Path) -> None:

@@ -67,17 +67,19 @@ class Curves:
 
 @dataclass(frozen=True)
 class AverageOverlap:
-    """GOT-10k's measures of one sequence.
+    """GOT-10k's measures of one sequence, or of several.
 
     Attributes:
         ao: mean IoU.
         sr_50: share of frames with IoU > .5.
         sr_75: share of frames with IoU > .75.
+        frames: how many they are of.
     """
 
     ao: float
     sr_50: float
     sr_75: float
+    frames: int
 
 
 def with_first_frame_set(predicted: BoxArray, truth: BoxArray) -> BoxArray:
@@ -109,14 +111,16 @@ def precision_curve(
 
 
 def one_pass_curves(predicted: BoxArray, truth: BoxArray) -> Curves | None:
-    """The plots of one pass over a sequence, by OTB's rules; None if no frame has a truth.
+    """The plots of one pass over a sequence, by OTB's rules.
+
+    None if no frame after the first has a truth: a first box that is given says nothing.
 
     Args:
         predicted: (frames, 4) boxes found; the first is replaced by the truth.
         truth: (frames, 4) true boxes, NaN rows where there is none.
     """
     known = has_box(truth)
-    if not known.any():
+    if not known[1:].any():
         return None
     predicted, truth = with_first_frame_set(predicted, truth)[known], truth[known]
     offsets = center_offsets(predicted, truth)
@@ -138,7 +142,26 @@ def average_overlap(predicted: BoxArray, truth: BoxArray) -> AverageOverlap | No
     if not ious.size:
         return None
     return AverageOverlap(
-        float(ious.mean()), float((ious > 0.5).mean()), float((ious > 0.75).mean())
+        float(ious.mean()), float((ious > 0.5).mean()), float((ious > 0.75).mean()), len(ious)
+    )
+
+
+def mean_overlap(parts: list[AverageOverlap]) -> AverageOverlap:
+    """GOT-10k's measures over all frames of sequences together, as its toolkit takes them.
+
+    Args:
+        parts: of one sequence each, one at least.
+    """
+    frames = [part.frames for part in parts]
+
+    def over_frames(values: list[float]) -> float:
+        return float(np.average(values, weights=frames))
+
+    return AverageOverlap(
+        over_frames([part.ao for part in parts]),
+        over_frames([part.sr_50 for part in parts]),
+        over_frames([part.sr_75 for part in parts]),
+        sum(frames),
     )
 
 

@@ -8,9 +8,10 @@ Keys of a sequence (None where nothing can be measured):
 - of a supervised run instead: `vot_accuracy`, `vot_failures`, `vot_robustness`, and the speed.
 
 In a `mean` every key is the unweighted mean over the sequences that have it, except: the speed is
-taken over all frames together; counts (see `COUNTS`) are summed; `frames_to_recovery` is the mean
-over all recoveries; the long-term measures and `vot_robustness` and `eao` follow their definitions
-over a set of sequences; `vot_accuracy` is weighted by the sequences' lengths, as vot-toolkit does.
+taken over all frames together, and so are `ao`, `sr_50` and `sr_75`, as GOT-10k's toolkit does;
+counts (see `COUNTS`) are summed; `frames_to_recovery` is the mean over all recoveries; the
+long-term measures and `vot_robustness` and `eao` follow their definitions over a set of sequences;
+`vot_accuracy` is weighted by the sequences' lengths, as vot-toolkit does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visual_tracker.evaluation import longterm_metrics, metrics, vot_metrics
-from visual_tracker.evaluation.metrics import Curves, FloatArray
+from visual_tracker.evaluation.metrics import AverageOverlap, Curves, FloatArray
 from visual_tracker.evaluation.passes import Run, bounded_overlap
 from visual_tracker.evaluation.sequences import Sequence
 
@@ -38,6 +39,13 @@ COUNTS = (
     "vot_failures",
 )
 
+#: what a single pass is measured in, its speed apart
+_SINGLE_KEYS = (
+    *("success_auc", "precision_20", "norm_precision", "ao", "sr_50", "sr_75"),
+    *("lt_precision", "lt_recall", "lt_f_score"),
+    *(field.name for field in dataclasses.fields(longterm_metrics.LostFound)),
+)
+
 
 @dataclass(frozen=True)
 class SequenceScores:
@@ -47,13 +55,15 @@ class SequenceScores:
         scores: the keys of results.json.
         milliseconds: of each call of `track`, shape (calls,).
         curves: OTB's plots; None of a supervised run or where no truth is known.
-        outcome: for the long-term measures; None of a supervised run.
+        overlap: GOT-10k's measures, likewise.
+        outcome: for the long-term measures, likewise.
         supervised: for VOT's measures; None of a single pass.
     """
 
     scores: Scores
     milliseconds: FloatArray
     curves: Curves | None = None
+    overlap: AverageOverlap | None = None
     outcome: longterm_metrics.Outcome | None = None
     supervised: vot_metrics.SupervisedOutcome | None = None
 
@@ -86,6 +96,9 @@ def mean_scores(
     keys = dict.fromkeys(key for part in values for key in part.scores)
     means: Scores = {key: _mean(key, values) for key in keys}
     means.update(_speed(np.concatenate([part.milliseconds for part in values])))
+    overlaps = [part.overlap for part in values if part.overlap]
+    if overlaps:
+        means.update(_overlap(metrics.mean_overlap(overlaps)))
     if any(part.outcome for part in values):
         means.update(_long_term([part.outcome for part in values if part.outcome]))
         means["frames_to_recovery"] = _recovery(values)
@@ -98,20 +111,24 @@ def _score_single(
     run: Run, sequence: Sequence, milliseconds: FloatArray, speed: Scores
 ) -> SequenceScores:
     curves = metrics.one_pass_curves(run.boxes, sequence.truth)
+    if curves is None:
+        # only the first box is known (GOT-10k's test split): not where the target is, nor whether
+        return SequenceScores({**dict.fromkeys(_SINGLE_KEYS), **speed}, milliseconds)
     overlap = metrics.average_overlap(run.boxes, sequence.truth)
+    assert overlap is not None  # as there are curves
     outcome = longterm_metrics.outcome(
         run.boxes, sequence.truth, sequence.visible, run.lost, run.confidence
     )
     scores: Scores = {
-        "success_auc": curves.success_auc if curves else None,
-        "precision_20": curves.precision_20 if curves else None,
-        "norm_precision": curves.norm_precision_auc if curves else None,
-        **(dataclasses.asdict(overlap) if overlap else dict.fromkeys(("ao", "sr_50", "sr_75"))),
+        "success_auc": curves.success_auc,
+        "precision_20": curves.precision_20,
+        "norm_precision": curves.norm_precision_auc,
+        **_overlap(overlap),
         **_long_term([outcome]),
         **dataclasses.asdict(longterm_metrics.lost_found(outcome)),
         **speed,
     }
-    return SequenceScores(scores, milliseconds, curves, outcome)
+    return SequenceScores(scores, milliseconds, curves, overlap, outcome)
 
 
 def _score_supervised(
@@ -149,6 +166,10 @@ def _speed(milliseconds: FloatArray) -> Scores:
     }
 
 
+def _overlap(overlap: AverageOverlap) -> Scores:
+    return {"ao": overlap.ao, "sr_50": overlap.sr_50, "sr_75": overlap.sr_75}
+
+
 def _long_term(outcomes: list[longterm_metrics.Outcome]) -> Scores:
     score = longterm_metrics.long_term_score(outcomes)
     return {
@@ -161,9 +182,9 @@ def _long_term(outcomes: list[longterm_metrics.Outcome]) -> Scores:
 def _mean(key: str, parts: list[SequenceScores]) -> float | int | None:
     values = [part.scores.get(key) for part in parts]
     known = [value for value in values if value is not None]
-    if key in COUNTS:
-        return sum(known)
-    return float(np.mean(known)) if known else None
+    if not known:
+        return None
+    return sum(known) if key in COUNTS else float(np.mean(known))
 
 
 def _recovery(parts: list[SequenceScores]) -> float | None:

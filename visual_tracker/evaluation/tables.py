@@ -169,7 +169,7 @@ def caption(content: dict[str, Any]) -> str:
     conditions = ", ".join(
         f"{key.replace('_', ' ')} {value}"
         for key, value in settings.items()
-        if value not in (None, False)
+        if value is not None and value is not False
     )
     return (
         f"{len(dataset['sequences'])} sequences of {dataset['name']} ({frames} frames), "

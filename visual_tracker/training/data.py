@@ -21,13 +21,20 @@ from visual_tracker.annotations import (
     read_native,
     usable_box,
 )
+from visual_tracker.evaluation.datasets.files import (
+    check_lengths,
+    folder_name,
+    image_files,
+    read_boxes,
+    read_flags,
+)
 
 
 def read_collection(folder: Path) -> Collection:
     """Read a folder in any of the known layouts, told apart by their files.
 
     Raises:
-        DataError: if it is none of them or holds nothing usable.
+        SourceError: if it is none of them, holds nothing usable or is malformed.
     """
     for is_layout, read in LAYOUTS:
         if is_layout(folder):
@@ -90,54 +97,66 @@ def _is_list(outlines: object) -> bool:
 
 
 def read_got10k(folder: Path) -> Collection:
-    """Read `NAME/groundtruth.txt` with `NAME/00000001.jpg`..., leaving absent frames out."""
+    """Read `NAME/groundtruth.txt` with `NAME/00000001.jpg`..., leaving absent frames out.
+
+    Raises:
+        SourceError: if truth, flags and images of a video do not belong together (see `files` of
+            the evaluation's datasets).
+    """
     collection = Collection()
     for truth in sorted(folder.glob("*/groundtruth.txt")):
-        absent = _flags(truth.parent / "absence.label")
-        _add_video(truth, truth.parent, absent, 0.0, truth.parent.name, collection)
+        video = truth.parent
+        hidden = [video / "absence.label"]
+        _add_video(truth, video, hidden, False, video.name, collection)
     return collection
 
 
 def read_lasot(folder: Path) -> Collection:
-    """Read `CLASS/NAME/groundtruth.txt` (1-based) with `img/00000001.jpg`...
+    """Read `CLASS/NAME/groundtruth.txt` (1-based) with `img/00000001.jpg`..., or those of a CLASS.
 
     Frames of full occlusion or out of view are left out.
+
+    Raises:
+        SourceError: as :func:`read_got10k`.
     """
     collection = Collection()
-    for truth in sorted(folder.glob("*/*/groundtruth.txt")):
+    for truth in sorted((*folder.glob("*/groundtruth.txt"), *folder.glob("*/*/groundtruth.txt"))):
         video = truth.parent
-        hidden = _flags(video / "full_occlusion.txt") | _flags(video / "out_of_view.txt")
-        _add_video(truth, video / "img", hidden, 1.0, video.parent.name, collection)
+        hidden = [video / "full_occlusion.txt", video / "out_of_view.txt"]
+        _add_video(truth, video / "img", hidden, True, folder_name(video.parent), collection)
     return collection
 
 
 def _add_video(
-    truth: Path, images: Path, hidden: set[int], origin: float, label: str, collection: Collection
+    truth: Path,
+    images: Path,
+    hidden: list[Path],
+    one_based: bool,
+    label: str,
+    collection: Collection,
 ) -> None:
-    files = sorted(images.glob("*.jpg"))
+    """Add a video; `hidden` are files of flags, of which any may be missing."""
+    files, boxes = image_files(images), read_boxes(truth, one_based)
+    check_lengths(truth, len(boxes), files)
+    flags = [read_flags(path, len(boxes)) for path in hidden if path.is_file()]
     frames = []
-    for number, (path, line) in enumerate(zip(files, truth.read_text().split("\n"), strict=False)):
-        if number in hidden:
+    for number, (path, numbers) in enumerate(zip(files, boxes.tolist(), strict=True)):
+        if any(flag[number] for flag in flags):
             collection.skipped["target hidden"] += 1
             continue
-        try:
-            x, y, width, height = (float(part) for part in line.replace(",", " ").split())
-        except ValueError:
-            collection.skipped["no box"] += 1
-            continue
-        box = usable_box((x - origin, y - origin, width, height), collection.skipped)
+        box = usable_box(numbers, collection.skipped)
         if box is not None:
             frames.append((number, View(path, box, truth.parent.name, label)))
     if frames:
         collection.tracks.append(Track(truth.parent.name, label, tuple(frames)))
 
 
-def _flags(path: Path) -> set[int]:
-    """Numbers of the frames marked 1 in a file of zeros and ones; none if there is no file."""
-    if not path.is_file():
-        return set()
-    marks = path.read_text().replace(",", " ").split()
-    return {number for number, mark in enumerate(marks) if mark == "1"}
+def _is_lasot(folder: Path) -> bool:
+    """Say if a folder is LaSOT or one of its classes, whose images lie in a folder of their own."""
+    below = ("*/groundtruth.txt", "*/*/groundtruth.txt")
+    return _any(
+        path for pattern in below for path in folder.glob(pattern) if (path.parent / "img").is_dir()
+    )
 
 
 def _has(*patterns: str) -> Callable[[Path], bool]:
@@ -151,6 +170,6 @@ def _any(paths: Iterable[Path]) -> bool:
 LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Collection]], ...] = (
     (_has(FILE), read_native),
     (_has("annotations/instances_*.json"), read_coco),
+    (_is_lasot, read_lasot),
     (_has("*/groundtruth.txt"), read_got10k),
-    (_has("*/*/groundtruth.txt"), read_lasot),
 )

@@ -31,6 +31,9 @@ Fingerprint = NDArray[np.bool_]
 
 _SIDE = 16
 
+#: width and height of a thumbnail
+THUMBNAIL_SIZE = _SIDE + 1, _SIDE
+
 #: of 256 bits, those in which two pictures of one scene may differ
 MAX_DIFFERENCE = 24
 
@@ -65,14 +68,23 @@ _RANGE = re.compile(r"_\d+-\d+$")
 _CACHE = "excluded.npz"
 
 
-def fingerprint(image: Image) -> Fingerprint:
-    """Difference hash: each bit says if a cell of a 16x17 grid is darker than the next.
+def thumbnail(image: Image) -> Image:
+    """All of a picture that its fingerprint is made of: a grey 16x17 grid.
 
     Args:
-        image: uint8, BGR (height, width, 3) or grey (height, width).
+        image: uint8, BGR (height, width, 3) or grey (height, width), such as a thumbnail.
     """
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    small = cv2.resize(grey, (_SIDE + 1, _SIDE), interpolation=cv2.INTER_AREA)
+    return cv2.resize(grey, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA)
+
+
+def fingerprint(image: Image) -> Fingerprint:
+    """Difference hash: each bit says if a cell of the thumbnail is darker than the next.
+
+    Args:
+        image: as for :func:`thumbnail`.
+    """
+    small = thumbnail(image)
     return (small[:, 1:] > small[:, :-1]).ravel()
 
 
@@ -118,16 +130,18 @@ class Exclusions:
         """
         if not folders:
             return cls()
-        paths: list[Path] = []
+        found: list[Path] = []
         for folder in folders:
-            found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-            if not found:
+            images = _images_below(folder)
+            if not images:
                 raise DataError(f"{folder} holds no image to exclude")
-            paths += [path.resolve() for path in found]
+            found += images
+        paths = [path.resolve() for path in found]
         files: dict[int, list[Path]] = {}
         for path in paths:
             files.setdefault(path.stat().st_size, []).append(path)
-        names = {_plain(video_name(path)) for path in paths} | set(OTB_100)
+        # a link's own name, and that of what it leads to
+        names = {_plain(video_name(path)) for path in (*found, *paths)} | set(OTB_100)
         return cls(frozenset(names), files, _fingerprints(paths, cache))
 
     def names_video(self, name: str) -> bool:
@@ -188,6 +202,18 @@ def drop_unusable_frames(collection: Collection, images: ImageStore) -> None:
     if not tracks:
         raise DataError("no picture of a video is left; check --data and --exclude")
     collection.tracks[:] = tracks
+
+
+def _images_below(folder: Path) -> list[Path]:
+    """Every image in a folder and those below it, also through links, each folder once."""
+    images, seen = [], {folder.resolve()}
+    for place, below, files in os.walk(folder, followlinks=True):
+        images += [Path(place, name) for name in files]
+        # a link may lead back up
+        fresh = [name for name in sorted(below) if Path(place, name).resolve() not in seen]
+        seen.update(Path(place, name).resolve() for name in fresh)
+        below[:] = fresh
+    return sorted(path for path in images if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _is_excluded(track: Track, exclusions: Exclusions) -> bool:

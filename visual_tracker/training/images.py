@@ -39,6 +39,7 @@ class ImageStore:
         self._kept: dict[Path, Image] = {}
         self._recent: dict[Path, Image] = {}
         self._packs: dict[Path, PackReader] = {}
+        self._untold: set[Path] = set()
         self._means: dict[Path, NDArray[np.float64]] = {}
         self.corrupt: set[Path] = set()
         self.excluded: set[Path] = set()
@@ -74,16 +75,34 @@ class ImageStore:
         return image
 
     def _read(self, path: Path) -> Image | None:
+        pack = self._pack_of(path)
+        return pack.image(int(path.name)) if pack else cv2.imread(str(path), cv2.IMREAD_COLOR)
+
+    def _pack_of(self, path: Path) -> PackReader | None:
+        """The pack that an image lies in, None if it is a file."""
         if path.parent.suffix != SUFFIX:
-            return cv2.imread(str(path), cv2.IMREAD_COLOR)
+            return None
         if path.parent not in self._packs:
             self._packs[path.parent] = PackReader(path.parent)
-        return self._packs[path.parent].image(int(path.name))
+        return self._packs[path.parent]
+
+    def whole(self, path: Path) -> Image | None:
+        """What a pack keeps of the whole picture of which an image is a part (a thumbnail)."""
+        pack = self._pack_of(path)
+        whole = pack.thumbnail(int(path.name)) if pack else None
+        if pack and whole is None and path.parent not in self._untold:
+            self._untold.add(path.parent)
+            log.warning(
+                "%s was packed by an older version: pictures of the evaluation data cannot be told "
+                "by what was cut off; pack it anew", path.parent,
+            )  # fmt: skip
+        return whole
 
     def _may_show(self, path: Path, image: Image) -> bool:
         if self._is_excluded is None or path in self._allowed:
             return True
-        if self._is_excluded(image):
+        whole = self.whole(path)
+        if self._is_excluded(image) or (whole is not None and self._is_excluded(whole)):
             self.excluded.add(path)
             log.warning("skipped %s: it shows an image of the evaluation data", path)
             return False

@@ -17,8 +17,9 @@ from visual_tracker.annotations import MIN_SIDE, Collection, DataError, View
 from visual_tracker.boxes import Box
 from visual_tracker.crops import context_side
 from visual_tracker.images import Image
+from visual_tracker.training.exclusions import thumbnail
 from visual_tracker.training.images import ImageStore
-from visual_tracker.training.packs import ANNOTATIONS, JPEG, STARTS, SUFFIX
+from visual_tracker.training.packs import ANNOTATIONS, JPEG, STARTS, SUFFIX, THUMBNAILS
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class PackWriter:
         self._images = images
         self._settings = settings
         self._jpegs: list[bytes] = []
+        self._thumbnails: list[Image] = []
         self._moves: dict[Path, _Move | None] = {}
 
     def write(
@@ -76,7 +78,8 @@ class PackWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         metadata = {ANNOTATIONS: json.dumps(document, separators=(",", ":"))}
-        save_file({JPEG: jpeg, STARTS: starts}, partial, metadata)
+        tensors = {JPEG: jpeg, STARTS: starts, THUMBNAILS: np.stack(self._thumbnails)}
+        save_file(tensors, partial, metadata)
         partial.replace(path)
         return len(self._jpegs)
 
@@ -94,6 +97,9 @@ class PackWriter:
             part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._settings.quality]
         self._jpegs.append(cv2.imencode(".jpg", part, quality)[1].tobytes())
+        # of a pack that is packed anew it is the first one's
+        whole = self._images.whole(file)
+        self._thumbnails.append(thumbnail(image if whole is None else whole))
         # The scale is that of whole pixels, so that boxes stay exactly on their objects.
         across, down = width / (right - left), height / (bottom - top)
         return _Move(str(len(self._jpegs) - 1), left, top, across, down)

@@ -2,7 +2,8 @@
 
 A pack keeps of every image the part that crops of its objects can show, no larger than they need
 it, as JPEG (`packing` writes it). It is a safetensors file: `jpeg`, uint8, all images one behind
-the other; `starts`, int64, where each begins, and the end; and in its metadata, under
+the other; `starts`, int64, where each begins, and the end; `thumbnails`, uint8, (images, 16, 17),
+of the whole pictures, by which those of evaluation data are known; and in its metadata, under
 `annotations`, the text of an `annotations.json` in our own format, in which an image's file is its
 number.
 """
@@ -25,7 +26,7 @@ from visual_tracker.images import Image
 SUFFIX = ".safetensors"
 
 #: names within the file
-JPEG, STARTS, ANNOTATIONS = "jpeg", "starts", "annotations"
+JPEG, STARTS, THUMBNAILS, ANNOTATIONS = "jpeg", "starts", "thumbnails", "annotations"
 
 
 def is_pack(path: Path) -> bool:
@@ -65,6 +66,9 @@ class PackReader:
             self._jpeg = self._file.get_slice(JPEG)
         except SafetensorError:
             raise DataError(f"{path} is no pack: it holds no images") from None
+        # an older pack has none
+        held = THUMBNAILS in self._file.keys()  # noqa: SIM118
+        self._thumbnails = self._file.get_tensor(THUMBNAILS) if held else None
 
     def __reduce__(self) -> tuple[type[PackReader], tuple[Path]]:
         """A worker process that shares no memory opens the file anew."""
@@ -75,6 +79,10 @@ class PackReader:
         start, end = int(self._starts[number]), int(self._starts[number + 1])
         data: NDArray[np.uint8] = self._jpeg[start:end]
         return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+    def thumbnail(self, number: int) -> Image | None:
+        """Grey uint8 (16, 17) of the picture that an image is a part of; None in an older pack."""
+        return None if self._thumbnails is None else self._thumbnails[number]
 
 
 def _open(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence as Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -56,7 +57,24 @@ def read_dataset(
     sequences = FORMATS[name].read(root)
     if not sequences:
         raise DatasetError(f"{root} holds no sequence in the form of {name}")
+    _check_names(root, sequences)
     return matching(sequences, only) if only else sequences
+
+
+def _check_names(root: Path, sequences: list[Sequence]) -> None:
+    """Refuse names that cannot be files' names, which they become, and two of one name.
+
+    Raises:
+        DatasetError: naming one of them.
+    """
+    counts = Counter(sequence.name for sequence in sequences)
+    for name, count in counts.items():
+        if count > 1:
+            raise DatasetError(f"{root} holds {count} sequences of the name {name}; rename them")
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
+            raise DatasetError(
+                f"{root} names a sequence {name!r}, which cannot be a file's name; rename it"
+            )
 
 
 def matching(sequences: list[Sequence], patterns: Collection[str]) -> list[Sequence]:

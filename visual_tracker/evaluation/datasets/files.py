@@ -87,6 +87,12 @@ def check_lengths(truth_file: Path, boxes: int, images: tuple[Path, ...]) -> Non
     )
 
 
+def folder_name(folder: Path) -> str:
+    """The name of a sequence's folder; of a link its own, not that of what it leads to."""
+    name = folder.absolute().name
+    return folder.resolve().name if name == ".." else name
+
+
 def listed_folders(root: Path, truth_name: str) -> list[Path]:
     """The sequence folders of a dataset: `root` itself, those of its list.txt, or its children.
 

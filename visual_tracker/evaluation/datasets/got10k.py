@@ -14,6 +14,7 @@ import numpy as np
 from visual_tracker.boxes import BoxArray
 from visual_tracker.evaluation.datasets.files import (
     check_lengths,
+    folder_name,
     image_files,
     listed_folders,
     read_boxes,
@@ -56,7 +57,7 @@ def _read_folder(folder: Path) -> Sequence:
     check_lengths(file, len(truth), images)
     truth[_unseen(folder, truth)] = np.nan
     try:
-        return Sequence(folder.resolve().name, FileFrames(images), truth, has_box(truth))
+        return Sequence(folder_name(folder), FileFrames(images), truth, has_box(truth))
     except DatasetError as error:
         raise DatasetError(f"{file}: {error}") from None
 

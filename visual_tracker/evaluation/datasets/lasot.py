@@ -12,6 +12,7 @@ import numpy as np
 
 from visual_tracker.evaluation.datasets.files import (
     check_lengths,
+    folder_name,
     image_files,
     read_boxes,
     read_flags,
@@ -38,7 +39,11 @@ def read(root: Path) -> list[Sequence]:
 
 
 def _folders(root: Path) -> list[Path]:
-    found = {path.parent for flag in FLAG_FILES for path in root.glob(f"**/{flag}")}
+    """Folders with a flag file: a sequence, those of a category, or of all; also through links."""
+    below = ("", "*/", "*/*/")
+    found = {
+        path.parent for flag in FLAG_FILES for place in below for path in root.glob(place + flag)
+    }
     return sorted(found)
 
 
@@ -54,6 +59,6 @@ def _read_folder(folder: Path) -> Sequence:
     }
     truth[np.any(list(tags.values()), axis=0)] = np.nan
     try:
-        return Sequence(folder.resolve().name, FileFrames(images), truth, has_box(truth), tags=tags)
+        return Sequence(folder_name(folder), FileFrames(images), truth, has_box(truth), tags=tags)
     except DatasetError as error:
         raise DatasetError(f"{file}: {error}") from None

@@ -17,12 +17,14 @@ import numpy as np
 
 from visual_tracker.evaluation.datasets.files import (
     check_lengths,
+    folder_name,
     image_files,
     listed_folders,
     read_boxes,
 )
 from visual_tracker.evaluation.metrics import BoolArray
 from visual_tracker.evaluation.sequences import DatasetError, FileFrames, Sequence
+from visual_tracker.sources import read_lines
 
 TRUTH_FILES = "groundtruth_rect*.txt"
 HIDDEN_FILE = "hidden.json"
@@ -58,15 +60,15 @@ def read(root: Path) -> list[Sequence]:
 
 def _read_folder(folder: Path, hidden: dict[str, list[list[int]]]) -> list[Sequence]:
     files = sorted(folder.glob(TRUTH_FILES))
-    used = [file for file in files if file.read_text().strip()]
+    used = [file for file in files if read_lines(file)]
     if not used:
         raise DatasetError(f"{files[0] if files else folder / TRUTH_FILES} holds no box")
     images = image_files(folder / "img")
     sequences = []
     for number, file in enumerate(used, start=1):
-        name = folder.resolve().name + (f".{number}" if len(used) > 1 else "")
+        name = folder_name(folder) + (f".{number}" if len(used) > 1 else "")
         truth = read_boxes(file, one_based=True)
-        part = _published_part(folder.resolve().name, images, len(truth))
+        part = _published_part(folder_name(folder), images, len(truth))
         check_lengths(file, len(truth), part)
         try:
             visible = ~_mask(hidden.get(name, []), len(truth))

@@ -17,6 +17,7 @@ import numpy as np
 from visual_tracker.boxes import BoxArray
 from visual_tracker.evaluation.datasets.files import (
     check_lengths,
+    folder_name,
     image_files,
     listed_folders,
     read_flags,
@@ -55,7 +56,7 @@ def _read_folder(folder: Path) -> Sequence:
     }
     try:
         return Sequence(
-            folder.resolve().name, FileFrames(images), truth, has_box(truth), polygons, tags
+            folder_name(folder), FileFrames(images), truth, has_box(truth), polygons, tags
         )
     except DatasetError as error:
         raise DatasetError(f"{file}: {error}") from None
