@@ -51,7 +51,7 @@ TARGETS_ARGS =
 RELEASE =
 NODE_ARGS =
 
-# Options of "make weights": 5 to 7 hours, as estimated, on two idle cores, each of which takes half
+# Options of "make weights": 5 to 9 hours, as estimated, on two idle cores, each of which takes half
 # of every batch: that is faster than two threads (docs/training.md).
 PROCESSES = 2
 RUNS = runs/seed-$(SEED)

@@ -49,6 +49,14 @@ def test_the_version_is_told() -> None:
     assert run("--version").output == f"visual-tracker, version {__version__}\n"
 
 
+def test_a_file_that_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "plain").touch()
+    result = run("train", "siamfc", "--data", tmp_path, "--output", tmp_path / "plain" / "run")
+    assert result.exit_code == 2
+    assert result.output == f"visual-tracker: error: {tmp_path}/plain/run: Not a directory\n"
+
+
 def test_trackers_are_listed_one_line_each() -> None:
     result = run("trackers")
     assert result.exit_code == 0

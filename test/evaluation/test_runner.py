@@ -26,6 +26,7 @@ from visual_tracker.evaluation.passes import Run, single_pass, supervised_pass
 from visual_tracker.evaluation.runner import JobResult, RunOptions
 from visual_tracker.evaluation.store import Store
 from visual_tracker.parameters import ParameterError
+from visual_tracker.sources import SourceError
 
 KCF = Candidate("kcf", "kcf")
 CSRT = Candidate("csrt", "csrt")
@@ -254,6 +255,25 @@ def test_a_tracker_that_raises_does_not_stop_the_rest(dataset: Path, tmp_path: P
     # what failed is tried again
     write_otb(dataset, "Two", 12)
     assert set(evaluate(settings)["trackers"]["kcf"]["errors"]) == {"One"}
+
+
+def test_an_output_that_cannot_be_written_is_found_out_before_anything_is_run(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = count_runs(monkeypatch)
+    (tmp_path / "out").touch()
+    with pytest.raises(SourceError, match="out cannot be written into"):
+        evaluate(quick((KCF,), dataset, output=tmp_path / "out"))
+    assert ran == []
+
+
+def test_a_run_that_cannot_be_stored_is_no_failure_of_its_tracker(
+    dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "boxes").touch()
+    with pytest.raises(OSError, match="boxes"):
+        evaluate(quick((KCF,), dataset, output=tmp_path / "out"))
 
 
 def test_any_exception_of_a_tracker_is_reported(

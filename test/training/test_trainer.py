@@ -18,7 +18,7 @@ from test.training.factories import TINY, TinySiamRpn, plain_recipe, write_nativ
 from visual_tracker.cli import main  # noqa: E402
 from visual_tracker.cli.train import command, read_recipe  # noqa: E402
 from visual_tracker.parameters import ParameterError  # noqa: E402
-from visual_tracker.training.bookkeeping import LOG, CheckpointError  # noqa: E402
+from visual_tracker.training.bookkeeping import CHECKPOINT, LOG, CheckpointError  # noqa: E402
 from visual_tracker.training.data import read_collection  # noqa: E402
 from visual_tracker.training.images import ImageStore  # noqa: E402
 from visual_tracker.training.pairs import make_sampler  # noqa: E402
@@ -144,6 +144,18 @@ def test_frozen_layers_stay_and_released_ones_learn(data: Path, tmp_path: Path) 
     assert torch.equal(first.weight, start[0])
 
 
+def test_what_was_logged_before_the_first_checkpoint_is_not_logged_twice(
+    data: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        training = trainer(data, tmp_path, short_recipe())
+        training.resume()
+        training.run(until=2, quiet=True)
+        (tmp_path / CHECKPOINT).unlink()
+    steps = [line.split(",")[0] for line in (tmp_path / LOG).read_text().splitlines()]
+    assert steps == ["step", "1", "2"]
+
+
 def test_another_recipe_is_not_resumed(data: Path, tmp_path: Path) -> None:
     trainer(data, tmp_path, short_recipe()).run(until=2, quiet=True)
     with pytest.raises(CheckpointError, match="batch: 4 -> 8"):
@@ -243,7 +255,13 @@ def test_the_command_trains_and_writes_weights(data: Path, tmp_path: Path) -> No
     arguments += ["--set", "steps=2", "--set", "batch=2", "--set", "validation_share=0.0"]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    load_weights(create_network("siamfc", "lite"), tmp_path / "out" / "weights.safetensors")
+    weights = tmp_path / "out" / "weights.safetensors"
+    load_weights(create_network("siamfc", "lite"), weights)
+    # the same again ends at once; with other weights to begin with it is another run
+    assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+    result = CliRunner().invoke(main, ["train", *arguments, "--initial", str(weights)])
+    assert result.exit_code == 2
+    assert "was begun with another --initial;" in result.output
 
 
 DISTRIBUTED = """

@@ -62,8 +62,14 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except USER_ERRORS as error:
-            click.echo(f"visual-tracker: error: {error}", err=True)
-            sys.exit(2)
+            message = str(error)
+        except OSError as error:
+            # such as an output folder that cannot be written; of others click knows more
+            if error.filename is None:
+                raise
+            message = f"{error.filename}: {error.strerror}"
+        click.echo(f"visual-tracker: error: {message}", err=True)
+        sys.exit(2)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

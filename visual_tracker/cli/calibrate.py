@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from visual_tracker.extras import how_to_install
+from visual_tracker.outputs import check_writable
 from visual_tracker.trackers import TrackerUnavailableError
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def command(
     if plot:
         calibration_plot.check(plot)  # not after half an hour
     tracker, path = calibration.make_tracker(network, weights, device)
+    if not check:
+        check_writable(path.parent)
     exclusions, recipe = Exclusions.read(excluded), Recipe()
     collection = run.read_collections(folders, exclusions)
     if excluded:

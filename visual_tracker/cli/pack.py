@@ -9,6 +9,7 @@ import click
 from rich.progress import Progress
 
 from visual_tracker.extras import how_to_install
+from visual_tracker.outputs import check_writable
 from visual_tracker.trackers import TrackerUnavailableError
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -73,6 +74,7 @@ def command(
         ) from None
     exclusions = Exclusions.read(excluded)
     collection = read_collections(folders, exclusions)
+    check_writable(output.parent)
     images = ImageStore(0, exclusions.shows)
     writer = PackWriter(images, PackSettings(side, detail, reach, quality))
     with Progress() as bars:

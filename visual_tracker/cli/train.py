@@ -128,6 +128,7 @@ def command(
         from visual_tracker.training.bookkeeping import CheckpointError, only_run_in
         from visual_tracker.training.exclusions import Exclusions
         from visual_tracker.training.images import ImageStore
+        from visual_tracker.training.inputs import check_inputs, describe_inputs, write_inputs
         from visual_tracker.training.plans import SampleError
         from visual_tracker.training.recipe import Recipe
         from visual_tracker.training.trainer import Machine
@@ -146,6 +147,10 @@ def command(
             click.get_current_context().with_resource(only_run_in(output))
         exclusions = Exclusions.read(excluded, cache=output)
         collection = run.read_collections(folders, exclusions)
+        inputs = describe_inputs(
+            f"{kind} {network}", collection, exclusions, initial, torchrun.processes()
+        )
+        check_inputs(output, inputs)
         budget = int(image_memory * 2**30)
         if prepare is None:
             machine = Machine.from_environment(device, workers)
@@ -165,6 +170,8 @@ def command(
             images = ImageStore(budget, exclusions.shows)
             machine = Machine(device)
             training = prepare(network, collection, recipe, output, machine.device, images, initial)
+        if torchrun.rank() == 0:
+            write_inputs(output, inputs)
     except (CheckpointError, PretrainedError, WeightsError) as error:
         raise SourceError(str(error)) from None
     try:

@@ -15,6 +15,7 @@ from visual_tracker.evaluation.runner import JobResult, RunOptions, check_backen
 from visual_tracker.evaluation.scores import Scores
 from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.store import Store
+from visual_tracker.outputs import check_writable
 from visual_tracker.parameters import ParameterError
 
 #: told (jobs finished, jobs in all, the last one's result or None)
@@ -124,7 +125,7 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
         The content of results.json.
 
     Raises:
-        SourceError: if the dataset cannot be read.
+        SourceError: if the dataset cannot be read, or the output not be written.
         MissingExtraError: if joblib, or a library of the report, is needed and not installed.
         ParameterError: if joblib cannot use the backend.
     """
@@ -132,6 +133,7 @@ def evaluate(settings: Settings, watch: Watch | None = None) -> dict[str, Any]:
         report.check_libraries()
     check_backend(settings.jobs, settings.backend)
     sequences = load_sequences(settings)
+    check_writable(settings.output)
     if settings.start_noise:
         sequences = move_starts(sequences, settings.start_noise, settings.seed)
     store = Store(settings.output)

@@ -367,6 +367,8 @@ class Trainer:
         """
         state = self._checkpoint.read(self.machine.device, ("step", "recipe", "average"))
         if state is None:
+            if self.machine.rank == 0:
+                self._log.truncate(0)
             return False
         self._checkpoint.refuse(changed_settings(state["recipe"], self.recipe))
         with self._checkpoint.restoring():

@@ -13,6 +13,7 @@ from visual_tracker.evaluation.datasets import read_dataset
 from visual_tracker.machine import describe_machine
 from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.weights import WeightsError, packaged_weights
+from visual_tracker.outputs import check_writable
 from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers import TrackerUnavailableError
 
@@ -52,6 +53,7 @@ def engines_command(
     if path is None:
         raise ParameterError(f"no weights of {network} come with the package; give --weights FILE")
     sequences = read_dataset(dataset, only=only)
+    check_writable(output)
     try:
         results = engines.compare(
             sequences, network, path, engines.available_settings(), frames, threads

@@ -68,7 +68,7 @@ def node_command(
     Every size, rate and transport with one target, and every number of targets at the first of
     them.
     """
-    check_outputs(readme, "benchmark-node", with_plot)
+    check_outputs(output, readme, "benchmark-node", with_plot)
     node, plots = ros_benchmark("node"), ros_benchmark("plots")
     for name in trackers:
         Candidate(name, name).check()

@@ -17,6 +17,7 @@ from visual_tracker.benchmarks import speed
 from visual_tracker.cli.options import Function, candidates_options
 from visual_tracker.evaluation import tables
 from visual_tracker.extras import MissingExtraError, require
+from visual_tracker.outputs import check_writable
 from visual_tracker.parameters import ParameterError
 
 DEFAULT_SIZES = ("640x480", "1280x720", "1920x1080")
@@ -100,13 +101,15 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def check_outputs(readme: Path | None, markers: str, with_plot: bool) -> None:
-    """Raise before anything is measured if the table or the plot could not be written after it.
+def check_outputs(output: Path, readme: Path | None, markers: str, with_plot: bool) -> None:
+    """Raise before anything is measured if figures, table or plot could not be written after it.
 
     Raises:
-        SourceError: if the file cannot be read or lacks the markers.
+        SourceError: if nothing can be written into the folder, or the file cannot be read or lacks
+            the markers.
         MissingExtraError: if what draws plots is not installed.
     """
+    check_writable(output)
     if readme:
         tables.split_at_markers(readme, markers)
     if with_plot:

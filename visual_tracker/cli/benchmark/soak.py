@@ -20,6 +20,7 @@ from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.extras import require
 from visual_tracker.machine import describe_machine
+from visual_tracker.outputs import check_writable
 from visual_tracker.trackers import DEFAULT_TRACKER
 
 
@@ -46,6 +47,7 @@ def soak_command(
     Candidate(tracker, tracker).check()
     soak, plots = ros_benchmark("soak"), ros_benchmark("plots")
     case = soak.SoakCase(tracker, *parse_size(size), rate, minutes, seed)
+    check_writable(output)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("soak", total=60 * minutes)
         content = soak.run(case, lambda s: progress.update(task, completed=s.seconds))

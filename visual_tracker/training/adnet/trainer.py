@@ -139,6 +139,7 @@ class PolicyTrainer:
         """
         state = self._checkpoint.read(self.stage.device, ("stage", "step", "recipe"))
         if state is None:
+            self._log.truncate(0)
             return False
         different = changed_settings(state["recipe"], self.recipe)
         if state["stage"] != self.stage.name:

@@ -161,6 +161,7 @@ class DomainTrainer:
         """
         state = self._checkpoint.read(self._device, ("cycle", "recipe", "domains"))
         if state is None:
+            self._log.truncate(0)
             return False
         different = changed_settings(state["recipe"], self.recipe)
         if state["domains"] != self._domain_names():
