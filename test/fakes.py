@@ -97,7 +97,8 @@ class FakeFrame(Frame):
 
     def __init__(self, number: int, stamp: int | None = None, size_bytes: int = 100) -> None:
         self.number = number
-        self.stamp = number * 100 * MILLISECOND if stamp is None else stamp
+        # none has the stamp 0, which means that there is none
+        self.stamp = (number + 1) * 100 * MILLISECOND if stamp is None else stamp
         self.size_bytes = size_bytes
         self.times_decoded = 0
         self.size = (64, 48)

@@ -43,22 +43,39 @@ def test_memory_is_given_back_with_the_frames_let_go() -> None:
     buffer = FrameBuffer(1e6, 250)
     sizes = [200, 40, 10, 100, 100, 50]
     for number, size in enumerate(sizes):
-        buffer.append(FakeFrame(number, number, size))
+        buffer.append(FakeFrame(number, number + 1, size))
     assert kept(buffer) == [3, 4, 5]
     buffer.clear()
     for number, size in enumerate([100, 100, 50]):
-        buffer.append(FakeFrame(number, number, size))
+        buffer.append(FakeFrame(number, number + 1, size))
     assert kept(buffer) == [0, 1, 2]
 
 
 def test_the_newest_frame_is_kept_however_large() -> None:
-    assert kept(filled([0, 1], max_seconds=0, max_bytes=0)) == [1]
+    assert kept(filled([1, 2], max_seconds=0, max_bytes=0)) == [1]
 
 
 def test_a_stamp_that_goes_back_empties_the_buffer() -> None:
     buffer = filled([10, 20, 30, 15])
     assert kept(buffer) == [3]
     assert buffer.span == (15, 15)
+
+
+def test_how_far_a_stamp_went_back_is_told() -> None:
+    buffer = filled([10, 30])
+    assert [buffer.append(FakeFrame(2, stamp)) for stamp in (40, 15, 15, 16)] == [0, 25, 0, 0]
+
+
+def test_a_frame_without_a_stamp_is_not_kept_and_empties_nothing() -> None:
+    buffer = filled([10, 20])
+    assert buffer.append(FakeFrame(2, 0)) == 0
+    assert kept(buffer) == [0, 1]
+
+
+def test_what_is_taken_is_forgotten() -> None:
+    buffer = filled([10, 20])
+    assert [frame.stamp for frame in buffer.take()] == [10, 20]
+    assert len(buffer) == 0
 
 
 def test_a_stamp_that_stays_is_kept_beside_the_other() -> None:
@@ -91,7 +108,7 @@ def test_after_a_frame_let_go_come_all_that_are_kept() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 100), st.integers(0, 60)), max_size=30),
+    st.lists(st.tuples(st.integers(1, 100), st.integers(0, 60)), max_size=30),
     st.integers(0, 50),
     st.integers(0, 120),
 )

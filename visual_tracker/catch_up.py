@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from visual_tracker.frames import Frame, FrameBuffer
 from visual_tracker.images import ImageError
-from visual_tracker.targets import Target
+from visual_tracker.targets import Target, TargetReport
+from visual_tracker.trackers import TrackState
 
 
 @dataclass(slots=True)
 class _Late:
-    """A target, the last frame it was tracked in, and the steps it has left."""
+    """A target, the last frame it was tracked in, the steps it has left, and what it replaces."""
 
     target: Target
     at: Frame
     steps_left: int
+    replaced: TargetReport | None
 
 
 class CatchUp:
@@ -47,11 +49,34 @@ class CatchUp:
         """Whether a target is behind."""
         return target_id in self._late
 
-    def start(self, target: Target, frame: Frame) -> None:
-        """Take up a target that was started on this frame; an earlier start of it is forgotten."""
+    def replaced(self, target_id: str) -> TargetReport | None:
+        """The target of that id that was there before this start, LOST; None if there was none."""
+        return self._late[target_id].replaced if target_id in self._late else None
+
+    def count_frame(self) -> None:
+        """A frame more in which the targets that were replaced are not seen."""
+        for late in self._late.values():
+            if late.replaced is not None:
+                late.replaced = replace(
+                    late.replaced, frames_since_seen=late.replaced.frames_since_seen + 1
+                )
+
+    def start(self, target: Target, frame: Frame, replaced: TargetReport | None = None) -> None:
+        """Take up a target that was started on this frame; an earlier start of it is forgotten.
+
+        Args:
+            target: started on the frame.
+            frame: of the present, or one that is kept.
+            replaced: the latest of the target of this id that was there before.
+        """
         self.forget(target.id)
-        if self._buffer.after(frame):
-            self._late[target.id] = _Late(target, frame, self._steps)
+        # a frame without a stamp is not kept, and always of the present
+        if not frame.stamp or not self._buffer.after(frame):
+            return
+        if replaced is not None:
+            track = replace(replaced.track, state=TrackState.LOST)
+            replaced = replace(replaced, label=target.label, track=track)
+        self._late[target.id] = _Late(target, frame, self._steps, replaced)
 
     def forget(self, target_id: str) -> None:
         """Let go of a target, if it is behind."""

@@ -181,6 +181,10 @@ def check_compressed(data: Buffer) -> None:
         )
 
 
+#: pixels where the camera has them: a turn that the file asks for would move them under the boxes
+_AS_SENT = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
 def decode_compressed(data: Buffer) -> Image:
     """Decode a JPEG or PNG to BGR uint8 of shape (height, width, 3).
 
@@ -190,7 +194,7 @@ def decode_compressed(data: Buffer) -> Image:
     check_compressed(data)
     problem = f"the compressed image of {len(data)} bytes cannot be decoded"
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SENT)
     except cv2.error as error:  # a header that claims more pixels than OpenCV takes
         raise ImageError(f"{problem}: {error.err}") from error
     if image is None:

@@ -38,7 +38,8 @@ class FrameBuffer:
     """The latest frames in order of arrival, bounded in time and in memory.
 
     The newest frame is always kept. A stamp that goes back (a bag that loops, a clock that was
-    reset) empties the buffer, since stamps would name two frames.
+    reset, two cameras on one topic) empties the buffer, since stamps would name two frames. A frame
+    without a stamp (0) is not kept: no request can name it.
 
     Args:
         max_seconds: span of the stamps kept.
@@ -55,9 +56,16 @@ class FrameBuffer:
         """Number of frames kept."""
         return len(self._frames)
 
-    def append(self, frame: Frame) -> None:
-        """Add the newest frame and let go of those beyond the bounds."""
-        if self._frames and frame.stamp < self._frames[-1].stamp:
+    def append(self, frame: Frame) -> int:
+        """Add the newest frame and let go of those beyond the bounds.
+
+        Returns:
+            By how many nanoseconds its stamp went back and emptied the buffer; 0 if it did not.
+        """
+        if not frame.stamp:
+            return 0
+        back = max(0, self._frames[-1].stamp - frame.stamp) if self._frames else 0
+        if back:
             self.clear()
         self._frames.append(frame)
         self._bytes += frame.size_bytes
@@ -66,6 +74,13 @@ class FrameBuffer:
             self._frames[0].stamp < oldest or self._bytes > self.max_bytes
         ):
             self._bytes -= self._frames.popleft().size_bytes
+        return back
+
+    def take(self) -> list[Frame]:
+        """All frames in order of arrival, and forget them."""
+        frames = list(self._frames)
+        self.clear()
+        return frames
 
     def clear(self) -> None:
         """Forget all frames."""

@@ -40,7 +40,7 @@ class SessionSettings:
 
     Attributes:
         buffer_seconds: span of the ring buffer from which a late init can start.
-        buffer_bytes: memory of that ring buffer.
+        buffer_bytes: memory of that ring buffer; as much again while a tracker takes long.
         init_timeout: seconds that an init waits for the image it names.
         catch_up_frames: most buffered frames tracked while a late init catches up; a longer
             backlog is thinned out evenly, so that catching up always ends.
@@ -76,7 +76,8 @@ class FrameResult:
     Attributes:
         frame: the frame as submitted.
         image: the frame decoded; None if there was no need to decode it.
-        targets: every target that has caught up with the stream.
+        targets: every target that has caught up with the stream, and, as LOST, those that were
+            there before and have been started again on an image of the past.
         tracking_began: when the trackers got the image, in nanoseconds of `time.time_ns`, the clock
             that cameras stamp by.
         tracking_ended: when all were done with it.
@@ -158,10 +159,12 @@ class TrackingSession:
         self._wake = threading.Condition()
         # all below is guarded by _wake
         self._newest: Frame | None = None
-        self._arrived: deque[Frame] = deque()
+        # since the worker's last turn, which may take long
+        self._arrived = FrameBuffer(settings.buffer_seconds, settings.buffer_bytes)
         self._commands: deque[_Command] = deque()
         self._init_requests: list[_InitRequest] = []
         self._statistics = Statistics()
+        self._reports: tuple[TargetReport, ...] = ()
         self._running = True
         # what the worker has taken up for this turn
         self._taken: Frame | None = None
@@ -175,6 +178,12 @@ class TrackingSession:
         """Counts up to now."""
         with self._wake:
             return self._statistics
+
+    @property
+    def reports(self) -> tuple[TargetReport, ...]:
+        """What is known of the targets, as in `FrameResult`, after the latest frame or request."""
+        with self._wake:
+            return self._reports
 
     def submit(self, frame: Frame) -> None:
         """Hand over the newest frame; returns at once.
@@ -252,14 +261,25 @@ class TrackingSession:
                 future.set_exception(TargetError("the session is closed"))
 
     def _take_turn(self) -> None:
-        for frame in self._taken_arrivals:
-            self._buffer.append(frame)
+        self._keep(self._taken_arrivals)
         for command in self._taken_commands:
             command.run()
         if self._taken is not None:
             self._process(self._taken)
         self._serve_due_inits()
         self._catch_up.step()
+        with self._wake:
+            self._reports = self._report()
+
+    def _keep(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            back = self._buffer.append(frame)
+            if back:
+                self._on_problem(
+                    f"the stamps of images went back by {back / NANOSECONDS:.3f} s (a bag that "
+                    "loops, a clock that was set, two cameras on one topic); the images kept for a "
+                    "late init were let go"
+                )
 
     def _wait(self) -> bool:
         """Sleep until there is something to do and take it; False when the session is closed."""
@@ -267,7 +287,7 @@ class TrackingSession:
             while self._running and not self._has_work():
                 self._wake.wait(self._time_to_deadline())
             self._taken, self._newest = self._newest, None
-            self._taken_arrivals, self._arrived = list(self._arrived), deque()
+            self._taken_arrivals = self._arrived.take()
             self._taken_commands, self._commands = list(self._commands), deque()
             return self._running
 
@@ -317,12 +337,16 @@ class TrackingSession:
             self._grant(request, frame, image)  # type: ignore[arg-type]
         with self._wake:
             self._count(tracked=1)
-        reports = tuple(
-            target.report()
+        self._catch_up.count_frame()
+        self._on_result(FrameResult(frame, image, self._report(), began, ended))
+
+    def _report(self) -> tuple[TargetReport, ...]:
+        """Of every target that is to be reported."""
+        reports = (
+            self._catch_up.replaced(target.id) if target.id in self._catch_up else target.report()
             for target in self._targets.targets.values()
-            if target.id not in self._catch_up
         )
-        self._on_result(FrameResult(frame, image, reports, began, ended))
+        return tuple(report for report in reports if report is not None)
 
     def _reject(self, problem: str, awaiting: list[_InitRequest]) -> None:
         """A frame that cannot be used: inits for just that frame are refused, others wait on."""
@@ -353,6 +377,10 @@ class TrackingSession:
         """Start the target on this frame; if newer frames have been processed, let it catch up."""
         if not self._take_up(request):
             return
+        before = self._targets.targets.get(request.target_id)
+        replaced = None
+        if before is not None:
+            replaced = self._catch_up.replaced(before.id) or before.report()
         try:
             target = self._targets.init(image, request.box, request.target_id, request.label)
         except Exception as error:  # whatever the tracker's library raises, the stream goes on
@@ -360,11 +388,13 @@ class TrackingSession:
                 error = TargetError(f"the tracker could not start on this box: {error}")
             request.future.set_exception(error)
             return
-        self._catch_up.start(target, frame)
+        self._catch_up.start(target, frame, replaced)
         request.future.set_result(InitResult(target.id, target.track.box))
 
     def _why_no_frame(self, stamp: int | None) -> str:
         span = self._buffer.span
+        if stamp is not None and span is None and self.statistics.received:
+            return "the images carry no stamp, so that none can be named; leave the stamp zero"
         if stamp is None or span is None:
             return f"no usable image has come within {self._settings.init_timeout:g} s"
         return (
@@ -383,12 +413,24 @@ class TrackingSession:
             request.future.set_exception(error)
 
     def _remove(self, target_id: str) -> None:
-        self._targets.remove(target_id)
+        waiting = self._refuse_waiting("the target was removed meanwhile", target_id)
+        # a target whose init still waited is gone with it
+        if not waiting or target_id in self._targets.targets:
+            self._targets.remove(target_id)
         self._catch_up.forget(target_id)
 
     def _clear(self) -> int:
+        self._refuse_waiting("the targets were cleared meanwhile")
         self._catch_up.clear()
         return self._targets.clear()
+
+    def _refuse_waiting(self, reason: str, target_id: str | None = None) -> int:
+        """Refuse the inits that still wait, those of one target or all; how many there were."""
+        with self._wake:
+            waiting = [r for r in self._init_requests if target_id in (None, r.target_id)]
+        for request in waiting:
+            self._refuse(request, TargetError(reason))
+        return len(waiting)
 
     def _command(self, action: Callable[[], Any]) -> Future[Any]:
         """Have `action` run on the worker thread; its result or exception goes to the future."""
