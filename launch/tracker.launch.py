@@ -60,7 +60,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         name: argument(name) for name in ("tracker", "device", "image_transport") if argument(name)
     }
     namespace, cameras = argument("namespace"), argument("cameras").split()
-    places = [f"{namespace}/{camera}".lstrip("/") for camera in cameras] or [namespace]
+    places = [f"{namespace}/{camera.lstrip('/')}".lstrip("/") for camera in cameras] or [namespace]
     nodes = [
         Node(
             package="visual_tracker",

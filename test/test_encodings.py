@@ -323,6 +323,18 @@ def test_jpeg_comes_out_within_its_loss() -> None:
     assert np.abs(difference).mean() < 3
 
 
+def test_a_turn_that_a_jpeg_asks_for_is_not_made() -> None:
+    # boxes are in pixels of the image as the camera has it; tag 0x112, orientation 6: a quarter
+    tiff = b"MM" + struct.pack(">HIHHHIHHI", 42, 8, 1, 0x112, 3, 1, 6, 0, 0)
+    exif = b"Exif\x00\x00" + tiff
+    plain = encoded(".jpg")
+    turned = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    obeyed = cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR)
+    assert obeyed is not None
+    assert obeyed.shape == (64, 48, 3)
+    assert np.array_equal(decode_compressed(turned), decode_compressed(plain))
+
+
 def test_a_grey_png_becomes_bgr() -> None:
     grey = random_pixels(9, 5, 1)
     decoded = decode_compressed(cv2.imencode(".png", grey)[1].tobytes())

@@ -145,6 +145,13 @@ def test_several_cameras_are_nodes_of_one_process() -> None:
     assert (alone.arguments, alone.namespace) == ([], "robot")
 
 
+def test_namespaces_may_begin_with_a_slash() -> None:
+    node, *_ = tracker_nodes(image="image_raw", cameras="/front rear", namespace="/robot")
+    assert node.arguments == ["robot/front", "robot/rear"]
+    node, *_ = tracker_nodes(image="image_raw", cameras="/front")
+    assert node.arguments == ["front"]
+
+
 def test_dds_profile_is_set_unless_the_user_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     (profile,) = actions("tracker.launch.py", "SetEnvironmentVariable")
     name, path = profile.positional

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
@@ -192,7 +193,8 @@ def test_a_file_that_is_no_video_is_refused_by_name(tmp_path: Path, content: byt
         open_source(str(path))
 
 
-def test_a_camera_is_opened_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", [0.0, -1.0, math.nan, math.inf])
+def test_a_camera_is_opened_by_its_number(monkeypatch: pytest.MonkeyPatch, told: float) -> None:
     class Camera:
         opened: list[object] = []  # noqa: RUF012
 
@@ -205,7 +207,7 @@ def test_a_camera_is_opened_by_its_number(monkeypatch: pytest.MonkeyPatch) -> No
             return True
 
         def get(self, what: int) -> float:
-            return {cv2.CAP_PROP_FPS: 0.0, cv2.CAP_PROP_FRAME_COUNT: -1.0}[what]
+            return {cv2.CAP_PROP_FPS: told, cv2.CAP_PROP_FRAME_COUNT: -1.0}[what]
 
         def read(self) -> tuple[bool, object]:
             return (True, self.left.pop(0)) if self.left else (False, None)

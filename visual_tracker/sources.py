@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -95,7 +96,9 @@ class Video(FrameSource):
         if not self._capture.isOpened():
             raise SourceError(refusal)
         self.name = Path(source).stem if isinstance(source, str) else f"camera{source}"
-        self.fps = self._capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        # -1, NaN or infinite: a driver that does not know
+        self.fps = fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS
         frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = frames if frames > 0 else None
 

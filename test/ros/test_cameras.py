@@ -37,6 +37,7 @@ def test_a_namespace_that_is_none_is_refused_in_one_line(
     assert process.wait() == 2
     (line,) = [line for line in process.log.splitlines() if line.startswith("error:")]
     assert "namespace" in line
+    assert "re ar" in line
 
 
 def test_cameras_that_a_remapping_gives_one_name_are_refused_in_one_line(

@@ -44,6 +44,22 @@ def test_what_came_before_the_first_image_is_not_counted() -> None:
     assert (delivery.lost, delivery.replaced) == (0, 0)
 
 
+def test_what_is_lost_while_nothing_comes_is_known_apart() -> None:
+    delivery = Delivery()
+    delivery.on_lost(5)  # of nobody
+    delivery.on_publishers(1)
+    delivery.on_lost(60)
+    delivery.on_lost(7)
+    assert (delivery.missed, delivery.lost) == (67, 0)
+    taken(delivery, 68)
+    assert delivery.missed == 0
+    delivery.on_lost(2)
+    assert (delivery.missed, delivery.lost) == (0, 2)
+    delivery.on_publishers(0)
+    delivery.on_lost(3)
+    assert delivery.missed == 0
+
+
 def test_another_publisher_numbers_anew() -> None:
     delivery = taken(Delivery(), 1, 3)
     delivery.on_publishers(1)

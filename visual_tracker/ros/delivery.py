@@ -22,6 +22,7 @@ class Delivery:
         self._numbered = True
         self._unseen = 0
         self._lost = 0
+        self._missed = 0
 
     @property
     def known(self) -> bool:
@@ -43,16 +44,27 @@ class Delivery:
         """Images that did, and were replaced in the queue before they were taken."""
         return max(0, self._unseen - self._lost)
 
+    @property
+    def missed(self) -> int:
+        """Images lost since publishers came or went, while none has been taken; 0 from then on.
+
+        Some may be from before the subscription, so that they are not counted as lost.
+        """
+        return self._missed
+
     def on_publishers(self, count: int) -> None:
         """Publishers came or went; another one's numbers begin anew."""
         self._publishers = count
         self._newest = None
+        self._missed = 0
 
     def on_lost(self, count: int) -> None:
         """The middleware has missed so many messages."""
         # those before the first image taken may be from before the subscription
         if self._counting:
             self._lost += count
+        elif self._publishers and self._newest is None:
+            self._missed += count
 
     def on_image(self, number: int | None) -> None:
         """An image was taken; `number` is its publisher's, None if the middleware gives none."""
@@ -60,6 +72,7 @@ class Delivery:
         if self._counting and number is not None and self._newest is not None:
             self._unseen += max(0, number - self._newest - 1)
         self._newest = number
+        self._missed = 0
 
     @property
     def _counting(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ class Durations(NamedTuple):
     """Of one frame, in seconds.
 
     Attributes:
-        latency: from the image's stamp to the publication of its detections.
+        latency: from the image's stamp to the publication of its detections; NaN if it has none.
         tracker: of all its trackers.
         own: from the image's arrival at the node to the publication, less `tracker`.
     """
@@ -46,7 +47,7 @@ class Snapshot:
         bad: frames since the last report that could not be used.
         durations: of those frames.
         delivery: what became of images that never were received.
-        targets: after the newest frame.
+        targets: after the newest frame or request.
     """
 
     hardware: str
@@ -141,7 +142,9 @@ def status(name: str, snapshot: Snapshot) -> DiagnosticStatus:
 
 
 def _sorted_columns(durations: Sequence[Durations]) -> tuple[list[float], ...]:
-    return tuple(sorted(getattr(entry, name) for entry in durations) for name in Durations._fields)
+    """Each kind of duration in order, those unknown left out."""
+    columns = zip(*durations, strict=True) if durations else ((),) * len(Durations._fields)
+    return tuple(sorted(value for value in column if not math.isnan(value)) for column in columns)
 
 
 def _milliseconds(ordered: Sequence[float], quantile: float) -> str:

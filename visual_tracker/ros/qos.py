@@ -17,6 +17,8 @@ _RELIABILITY = {
     "reliable": ReliabilityPolicy.RELIABLE,
 }
 
+_RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+
 
 def image_qos(reliability: str, depth: int = 1) -> QoSProfile:
     """QoS for images; depth 1, so that a slow reader gets the newest and nothing stale."""
@@ -28,7 +30,9 @@ def image_qos(reliability: str, depth: int = 1) -> QoSProfile:
     )
 
 
-def explain_silence(node: Node, topic: str, message_type: str, qos: QoSProfile) -> str:
+def explain_silence(
+    node: Node, topic: str, message_type: str, qos: QoSProfile, missed: int = 0
+) -> str:
     """Say why no image comes on `topic`, naming topic, publisher and policy.
 
     Args:
@@ -36,16 +40,11 @@ def explain_silence(node: Node, topic: str, message_type: str, qos: QoSProfile) 
         topic: full name of the subscribed topic.
         message_type: like "sensor_msgs/msg/Image".
         qos: what the subscription asks for.
+        missed: how many images the middleware has lost, as far as it tells.
     """
     publishers = node.get_publishers_info_by_topic(topic)
     if not publishers:
-        others = [
-            name
-            for name, types in node.get_topic_names_and_types()
-            if message_type in types and name != topic and not name.endswith("/debug_image")
-        ]
-        hint = f"; {message_type} is published on {', '.join(sorted(others))}" if others else ""
-        return f"nobody publishes {topic}{hint}"
+        return f"nobody publishes {topic}{_other_images(node, topic, message_type)}"
     for publisher in publishers:
         name = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
         if publisher.topic_type != message_type:
@@ -54,6 +53,31 @@ def explain_silence(node: Node, topic: str, message_type: str, qos: QoSProfile) 
         if compatibility == QoSCompatibility.ERROR:
             return (
                 f"the QoS of {name} on {topic} does not fit: {reason.strip()} "
-                "Set the parameter image_reliability to best_effort."
+                "Start the node with image_reliability:=best_effort."
             )
-    return f"{len(publishers)} publisher(s) on {topic} send nothing"
+    if missed:
+        return (
+            f"all {missed} images of {topic} were lost in transport; large ones need room in Fast "
+            "DDS's shared memory: set FASTRTPS_DEFAULT_PROFILES_FILE for the camera, too (README)"
+        )
+    return f"nothing comes from {len(publishers)} publisher(s) on {topic}"
+
+
+def _other_images(node: Node, topic: str, message_type: str) -> str:
+    """Where images are published instead, as the end of a sentence; empty if nowhere."""
+    found = [
+        (name, types)
+        for name, types in node.get_topic_names_and_types()
+        if name != topic and not name.endswith("/debug_image")
+    ]
+    names = sorted(name for name, types in found if message_type in types)
+    if names:
+        return f"; {message_type} is published on {', '.join(names)}"
+    for other_type, transport in (_RAW, "raw"), (_COMPRESSED, "compressed"):
+        names = sorted(name for name, types in found if other_type in types)
+        if names:
+            return (
+                f"; {other_type} is published on {', '.join(names)}, which takes "
+                f"image_transport:={transport}"
+            )
+    return ""

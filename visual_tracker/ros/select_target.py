@@ -20,6 +20,7 @@ from visual_tracker.ros.conversions import CompressedFrame, RawFrame
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import image_qos
 from visual_tracker.ros.spinning import spin_once
+from visual_tracker.ros.topics import image_topic
 from visual_tracker_msgs.srv import InitTarget
 
 TITLE = "Space: draw a box on this image   q: quit"
@@ -58,11 +59,10 @@ class SelectTarget(Node):
         options = self._server.values(SelectParameters)
         self._newest: RawFrame | CompressedFrame | None = None
         self._init_client = InitClient(self, options.tracker_node)
-        qos = image_qos("best_effort")
+        qos, topic = image_qos("best_effort"), image_topic(self, options.image_transport)
         if options.image_transport == "raw":
-            self.create_subscription(ImageMessage, "image", self._on_raw, qos)
+            self.create_subscription(ImageMessage, topic, self._on_raw, qos)
         else:
-            topic = self.resolve_topic_name("image") + "/compressed"
             self.create_subscription(CompressedImage, topic, self._on_compressed, qos)
 
     def newest(self) -> tuple[Image, Time] | None:
@@ -85,6 +85,10 @@ class SelectTarget(Node):
         if not self._init_client.ready:
             self.get_logger().error("the tracker's node is not there; is it running?")
             return
+        if not (stamp.sec or stamp.nanosec):
+            self.get_logger().warning(
+                "the camera does not stamp its images: the box is taken to be of the next one"
+            )
         options = self._server.values(SelectParameters)
         self._init_client.init_target(
             box, stamp, self._on_answer, target_id=options.target_id, label=options.label

@@ -67,7 +67,8 @@ def run_all(
         nodes = [make_node() for make_node in makers]
         _refuse_same_names(nodes)
     except (InvalidNamespaceException, ParameterError, SameNameError, SourceError) as error:
-        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        # of a namespace rclpy says what is wrong on one line and which it is on the next
+        print(f"error: {' '.join(str(error).splitlines()[:2])}", file=sys.stderr)
         rclpy.try_shutdown()
         raise SystemExit(2) from None
     sys.setswitchinterval(_SWITCH_INTERVAL)

@@ -6,10 +6,12 @@ publishes; the executor's takes services, parameters and timers. Only the worker
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future as WorkerFuture
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
@@ -38,6 +40,7 @@ from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import explain_silence, image_qos
 from visual_tracker.ros.spinning import run, run_all
+from visual_tracker.ros.topics import image_topic
 from visual_tracker.session import (
     REFUSALS,
     FrameResult,
@@ -45,7 +48,6 @@ from visual_tracker.session import (
     Statistics,
     TrackingSession,
 )
-from visual_tracker.targets import TargetReport
 from visual_tracker.trackers import (
     Tracker,
     TrackerUnavailableError,
@@ -98,7 +100,6 @@ class TrackerNode(LifecycleNode):
         self._lifecycle_state = "unconfigured"
         self._subscription: ImageSubscription | None = None
         self._delivery = Delivery()
-        self._targets: tuple[TargetReport, ...] = ()
         self._durations = diagnostics.DurationLog()
         self._last_statistics = _STATISTICS_ZERO
         self._last_report = self._last_image = time.monotonic()
@@ -267,7 +268,6 @@ class TrackerNode(LifecycleNode):
             session.close()
         self._problem = ""
         self._device = "none"
-        self._targets = ()
         self._last_statistics = _STATISTICS_ZERO
         self._delivery = Delivery()
 
@@ -275,13 +275,8 @@ class TrackerNode(LifecycleNode):
 
     @property
     def _image_topic(self) -> str:
-        """Where images come from; `image/compressed` follows a remapping of `image`."""
-        topic: str = self.resolve_topic_name("image")
-        if self._settings.image_transport == "raw":
-            return topic
-        own: str = self.resolve_topic_name("image/compressed")
-        remapped = own != self.resolve_topic_name("image/compressed", only_expand=True)
-        return own if remapped else f"{topic}/compressed"
+        """Where images come from."""
+        return image_topic(self, self._settings.image_transport)
 
     def _subscribe(self) -> None:
         raw = self._settings.image_transport == "raw"
@@ -317,16 +312,29 @@ class TrackerNode(LifecycleNode):
         if self._session is not None and self._active:
             self._session.submit(frame)
 
+    @contextmanager
+    def _unless_interrupted(self) -> Iterator[None]:
+        """On the worker's thread: an interruption makes ROS invalid at once, also amid this."""
+        try:
+            yield
+        except RCLError:
+            if self.context.ok():
+                raise
+
     def _debug_wanted(self) -> bool:
-        return self._active and self._debug_image.get_subscription_count() > 0
+        with self._unless_interrupted():
+            return self._active and self._debug_image.get_subscription_count() > 0
+        return False
 
     def _publish(self, result: FrameResult) -> None:
         """On the worker's thread: everything that one frame gives."""
-        if not self._active or not self.context.ok():
-            return
+        if self._active and self.context.ok():
+            with self._unless_interrupted():
+                self._publish_all(result)
+
+    def _publish_all(self, result: FrameResult) -> None:
         assert isinstance(result.frame, conversions.MessageFrame)
         header = result.frame.message.header
-        self._targets = result.targets
         self._detections.publish(conversions.detections_message(result, header))
         times = self._note_times(result, result.frame.arrival)
         self._states.publish(conversions.states_message(result, header, self._settings.tracker))
@@ -348,8 +356,10 @@ class TrackerNode(LifecycleNode):
             published=time.time_ns(),
         )
         # by the node's clock, which may be a simulation's, as the stamp is
-        latency = self.get_clock().now().nanoseconds - result.frame.stamp
-        self._durations.add(Durations(latency / 1e9, times.tracker_seconds, times.own_seconds))
+        now = self.get_clock().now().nanoseconds
+        # a camera that does not stamp, a simulation that has not begun
+        latency = (now - result.frame.stamp) / 1e9 if now and result.frame.stamp else math.nan
+        self._durations.add(Durations(latency, times.tracker_seconds, times.own_seconds))
         return times
 
     # -- services ---------------------------------------------------------------------------------
@@ -392,7 +402,8 @@ class TrackerNode(LifecycleNode):
     async def _ask(self, ask: Callable[[TrackingSession], WorkerFuture[Any]]) -> tuple[Any, str]:
         """Have the worker do something, without holding the executor; (result, why refused)."""
         if self._session is None or not self._active:
-            return None, "refused: the node is not active; activate it first"
+            why = f" ({self._problem})" if self._problem else ""
+            return None, f"refused: the node is {self._lifecycle_state}, not active{why}"
         try:
             return await self._awaitable(ask(self._session)), ""
         except REFUSALS as error:
@@ -408,6 +419,8 @@ class TrackerNode(LifecycleNode):
 
         def hand_over(done: WorkerFuture[Any]) -> None:
             error = done.exception()
+            if not self.context.ok():
+                return  # nobody waits any more
             if error is not None:
                 future.set_exception(error)
             else:
@@ -448,10 +461,11 @@ class TrackerNode(LifecycleNode):
     def _explain_silence(self) -> str:
         kind = "Image" if self._settings.image_transport == "raw" else "CompressedImage"
         qos = image_qos(self._settings.image_reliability)
-        return explain_silence(self, self._image_topic, f"sensor_msgs/msg/{kind}", qos)
+        missed = self._delivery.missed
+        return explain_silence(self, self._image_topic, f"sensor_msgs/msg/{kind}", qos, missed)
 
     def _warn_of_mismatch(self, _event: object) -> None:
-        self._warn(f"no images: {self._explain_silence()}")
+        self._warn(f"images do not come: {self._explain_silence()}")
 
     def _report(self) -> None:
         """Publish diagnostics, and say in the log if images are missing."""
@@ -476,7 +490,7 @@ class TrackerNode(LifecycleNode):
             bad=statistics.bad - last.bad,
             durations=self._durations.take(),
             delivery=self._delivery,
-            targets=self._targets,
+            targets=() if self._session is None else self._session.reports,
         )
         report = DiagnosticArray(
             status=[diagnostics.status(self.get_fully_qualified_name(), snapshot)]

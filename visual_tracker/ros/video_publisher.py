@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -19,6 +20,7 @@ from visual_tracker.ros.conversions import image_message
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import image_qos
 from visual_tracker.ros.spinning import run
+from visual_tracker.ros.topics import image_topic
 from visual_tracker.sources import FrameSource, SourceError, open_source
 
 
@@ -97,16 +99,17 @@ class VideoPublisher(Node):
         self._published = 0
         self._began = self._ended = time.monotonic()
         self._finished = False
-        compressed = self._options.transport == "compressed"
         self._publisher = self.create_publisher(
-            CompressedImage if compressed else Image,
-            "image/compressed" if compressed else "image",
+            CompressedImage if self._options.transport == "compressed" else Image,
+            image_topic(self, self._options.transport),
             image_qos(self._options.reliability),
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         rate = self._options.rate or source.fps
         self._timer = self.create_timer(1 / rate, self._tick)
-        self._report_timer = self.create_timer(1.0, self._report)
+        # by a clock that always runs: with use_sim_time the node's own waits for /clock
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._report_timer = self.create_timer(1.0, self._report, clock=steady)
         self.get_logger().info(f"{source.name} at {rate:g} Hz on {self._publisher.topic_name}")
 
     def _open(self) -> FrameSource:
