@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from test.fakes import picture, textured_square
 from visual_tracker import __version__, display
 from visual_tracker.boxes import Box
 from visual_tracker.cli import COMMANDS, main
+from visual_tracker.sources import ImageFolder
 from visual_tracker.trackers import tracker_class, tracker_names
 
 FIRST_BOX = "30,25,40,40"
@@ -197,6 +199,20 @@ def test_a_source_that_does_not_exist_is_one_line_and_exit_code_2() -> None:
     result = run("track", "missing.mp4", "--box", FIRST_BOX)
     check_error(result, "there is no file, folder or camera 'missing.mp4'")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_video_that_ends_early_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), textured_square(8)[0][number])
+    arguments = ["track", tmp_path, "--box", FIRST_BOX, "--tracker", "kcf"]
+    assert run(*arguments).stderr.count("warning") == 0
+    frames = ImageFolder.__iter__
+    monkeypatch.setattr(ImageFolder, "__iter__", lambda self: itertools.islice(frames(self), 3))
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert "warning: 3 frames came of 8 that the source tells of" in result.stderr
 
 
 def test_an_image_that_breaks_the_run_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -193,7 +193,20 @@ def test_a_file_that_is_no_video_is_refused_by_name(tmp_path: Path, content: byt
         open_source(str(path))
 
 
-@pytest.mark.parametrize("told", [0.0, -1.0, math.nan, math.inf])
+def test_a_folder_may_have_a_number_for_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("0001", "12345"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "1.png"), picture(7))
+    assert [number_of(image) for image in open_source("0001")] == [7]
+    with pytest.raises(SourceError, match=r"camera; write \./12345 for the file or folder"):
+        open_source("12345")
+    assert [number_of(image) for image in open_source("./12345")] == [7]
+
+
+@pytest.mark.parametrize("told", [0.0, -1.0, math.nan, math.inf, 90000.0])
 def test_a_camera_is_opened_by_its_number(monkeypatch: pytest.MonkeyPatch, told: float) -> None:
     class Camera:
         opened: list[object] = []  # noqa: RUF012

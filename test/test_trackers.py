@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from test.fakes import FakeTracker, Fleet, forbid, picture, textured_square
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError
-from visual_tracker.parameters import ParameterError
+from visual_tracker.parameters import Applies, ParameterError, Parameters, parameter
 from visual_tracker.trackers import (
     DEFAULT_TRACKER,
     NotInitializedError,
@@ -260,6 +261,23 @@ class Scripted(OpenCvTracker):
         left = list(self.outcomes)
         self.outcomes = iter(left)
         return left
+
+
+def test_what_is_chosen_when_a_tracker_is_made_cannot_be_changed_after() -> None:
+    @dataclass(frozen=True)
+    class Chosen(Parameters):
+        depth: int = parameter(3, "Of it.", minimum=1, maximum=9, applies=Applies.AT_RESTART)
+        gain: int = parameter(1, "Of that.", minimum=1, maximum=9)
+
+    class Deep(Scripted):
+        parameters_class = Chosen  # type: ignore[assignment]
+
+    tracker = Deep()
+    tracker.parameters = Chosen()
+    tracker.set_parameters({"depth": 3, "gain": 2})
+    with pytest.raises(ParameterError, match="'depth' is chosen when the tracker is made"):
+        tracker.set_parameters({"gain": 4, "depth": 5})
+    assert tracker.parameters == Chosen(gain=2)
 
 
 def test_opencvs_report_of_failure_freezes_the_box_until_it_is_found_again() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 
 #: frames per second of a source that does not say (an image folder)
 DEFAULT_FPS = 30.0
+#: more are not believed
+_MOST_FPS = 1000.0
 
 #: the truth beside a folder of images, in OTB's form: a line x,y,w,h a frame, 1-based
 TRUTH_FILE = "groundtruth_rect.txt"
@@ -97,8 +98,8 @@ class Video(FrameSource):
             raise SourceError(refusal)
         self.name = Path(source).stem if isinstance(source, str) else f"camera{source}"
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        # -1, NaN or infinite: a driver that does not know
-        self.fps = fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS
+        # -1, NaN, infinite or a clock's ticks: it does not know
+        self.fps = fps if 0 < fps <= _MOST_FPS else DEFAULT_FPS
         frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = frames if frames > 0 else None
 
@@ -121,9 +122,9 @@ def open_source(source: str) -> FrameSource:
     Raises:
         SourceError: if it does not exist or cannot be opened.
     """
-    # OpenCV takes no longer numbers
-    if re.fullmatch(r"\d{1,9}", source):
-        return Video(int(source))
+    # OpenCV takes no longer numbers; 0001 is a folder's name
+    if re.fullmatch(r"0|[1-9]\d{0,8}", source):
+        return _camera(source)
     # before any path: an address can be longer than a path may be
     if "://" in source:
         return Video(source)
@@ -133,6 +134,14 @@ def open_source(source: str) -> FrameSource:
     if not exists:
         raise SourceError(f"there is no file, folder or camera {source!r}")
     return ImageFolder(path) if is_folder else Video(str(path))
+
+
+def _camera(number: str) -> Video:
+    try:
+        return Video(int(number))
+    except SourceError as error:
+        hint = f"; write ./{number} for the file or folder" if Path(number).exists() else ""
+        raise SourceError(f"{error}{hint}") from None
 
 
 @contextmanager

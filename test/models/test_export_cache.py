@@ -106,6 +106,30 @@ def test_a_cache_that_cannot_be_written_raises(cache: Path) -> None:
         make_export("a", fill())
 
 
+def test_a_cache_that_may_not_be_looked_into_holds_nothing(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_export("a", fill())
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert cached_export("a") is None
+
+
+def test_without_a_home_there_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert cached_export("a") is None
+    with pytest.raises(OSError, match=r"home directory\. Set XDG_CACHE_HOME"):
+        make_export("a", fill())
+
+
 def test_the_least_recently_used_go(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_cache, "_KEPT", 2)
     for age, name in enumerate(("newest", "older", "oldest")):

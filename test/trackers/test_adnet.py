@@ -19,6 +19,7 @@ from visual_tracker.trackers import (
     TrackerUnavailableError,
     TrackState,
     create_tracker,
+    tracker_class,
 )
 from visual_tracker.trackers.adnet import AdnetFastParameters, AdnetParameters, AdnetTracker
 
@@ -79,6 +80,33 @@ def test_a_target_that_is_gone_is_lost_where_it_was_and_found_again() -> None:
     found = [tracker.track(images[4]) for _ in range(2)][-1]
     assert found.state is TrackState.TRACKING
     assert found.box.iou(boxes[4]) > 0.4
+
+
+def test_a_target_that_is_lost_for_hours_is_still_looked_for() -> None:
+    images, boxes = textured_square(2)
+    tracker = create_tracker("adnet_fast", "cpu", **SHORT)
+    tracker.init(images[0], boxes[0])
+    tracker.set_parameters({"lost_threshold": 1.0, "found_threshold": 1.0})
+    assert tracker.track(images[1]).is_lost
+    tracker._failures = 500_000  # type: ignore[attr-defined]
+    assert tracker.track(images[1]).is_lost
+    tracker.set_parameters({"lost_threshold": 0.5, "found_threshold": 0.5})
+    assert not tracker.track(images[1]).is_lost
+
+
+@pytest.mark.parametrize("name", ["mdnet", "adnet_fast"])
+def test_a_caller_who_infers_with_torch_does_not_keep_it_from_learning(name: str) -> None:
+    import torch
+
+    expected = run(create_tracker(name, "cpu", **_short_of(name)))
+    with torch.inference_mode():
+        assert run(create_tracker(name, "cpu", **_short_of(name))) == expected
+        assert torch.is_inference_mode_enabled()
+
+
+def _short_of(name: str) -> dict[str, int]:
+    fields = tracker_class(name).parameters_class.specs()
+    return {key: value for key, value in SHORT.items() if key in {one.name for one in fields}}
 
 
 @pytest.mark.parametrize("region", [3.8, 6.0])

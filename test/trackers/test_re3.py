@@ -107,6 +107,15 @@ def test_the_state_goes_back_to_that_after_the_first_frame(every: int, expected:
     assert matcher.counts == expected
 
 
+def test_a_reset_that_is_set_lower_than_the_frames_since_the_last_comes_at_once() -> None:
+    matcher = CountingMatcher()
+    tracker = started(matcher, target_at(START), reset_every=0)
+    for every in (0, 0, 0, 0, 2, 2, 2):
+        tracker.set_parameters({"reset_every": every})
+        tracker.track(target_at(START))
+    assert matcher.counts == [0, 1, 2, 3, 0, 1, 0]
+
+
 def test_a_box_that_leaves_the_image_is_lost_and_stays_where_it_was() -> None:
     matcher = CountingMatcher()
     tracker = started(matcher, target_at(START))

@@ -6,6 +6,9 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -269,6 +272,58 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     run = isolated(TRACK, tmp_path)
     assert run.stdout.split() == ["GraphProposalMatcher", "True", "True"], run.stderr
     assert "exports cannot be kept" in run.stderr
+
+
+@needs_engine
+def test_a_full_disk_of_the_cache_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shared_matchers._MATCHERS.clear()
+    export = torch.onnx.export
+
+    def export_elsewhere(graph: object, example: object, path: str, **options: object) -> None:
+        if Path(path).is_relative_to(tmp_path):
+            raise OSError(28, "No space left on device", path)
+        export(graph, example, path, **options)
+
+    monkeypatch.setattr(torch.onnx, "export", export_elsewhere)
+    tracker = create_tracker("siamrpn", "cpu")
+    assert type(tracker.matcher).__name__ == "GraphProposalMatcher"
+
+
+@needs_engine
+def test_where_nothing_can_be_written_torch_runs_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "visual_tracker").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    shared_matchers._MATCHERS.clear()
+    assert type(create_tracker("siamrpn", "cpu").matcher).__name__ == "TorchProposalMatcher"
+
+
+@needs_engine
+def test_networks_are_exported_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shared_matchers._MATCHERS.clear()
+    export, under_way = torch.onnx.export, threading.Semaphore(1)
+
+    def alone(*arguments: object, **options: object) -> None:
+        assert under_way.acquire(blocking=False)
+        export(*arguments, **options)
+        under_way.release()
+
+    monkeypatch.setattr(torch.onnx, "export", alone)
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(create_tracker, ("siamrpn", "siamrpn", "siamfc")))
+    assert made[0].matcher is made[1].matcher
+    assert [type(one.matcher).__name__[:5] for one in made] == ["Graph"] * 3
 
 
 @needs_engine

@@ -54,7 +54,7 @@ def command(
     frames = open_source(source)
     with ExitStack() as stack:
         recorder = (
-            stack.enter_context(closing(VideoRecorder(output, frames.fps, frames.length)))
+            stack.enter_context(closing(VideoRecorder(output, frames.fps, sheet_images=0)))
             if output
             else None
         )
@@ -75,7 +75,18 @@ def command(
                 if show and display.show_and_wait(frames.name, drawn) in display.QUIT_KEYS:
                     break
             progress.update(task, advance=1)
+        else:
+            _warn_of_an_early_end(count, frames.length)
     click.echo(f"{count} frames, lost in {lost}")
+
+
+def _warn_of_an_early_end(count: int, length: int | None) -> None:
+    """Say if clearly fewer frames came than a file tells of; its count may be an estimate."""
+    if length is not None and count < 0.98 * length - 1:
+        click.echo(
+            f"warning: {count} frames came of {length} that the source tells of; is it cut off or "
+            "damaged?", err=True,
+        )  # fmt: skip
 
 
 def _tracks(

@@ -24,10 +24,17 @@ _BLOCK = 2**20
 
 
 def cache_folder() -> Path:
-    """Where exports lie: `visual_tracker/exports` in `XDG_CACHE_HOME`, by default `~/.cache`."""
+    """Where exports lie: `visual_tracker/exports` in `XDG_CACHE_HOME`, by default `~/.cache`.
+
+    Raises:
+        OSError: if the user has no home.
+    """
     given = os.environ.get("XDG_CACHE_HOME", "")
     # The specification: a relative path is to be ignored.
-    base = Path(given) if Path(given).is_absolute() else Path("~/.cache").expanduser()
+    try:
+        base = Path(given) if Path(given).is_absolute() else Path("~/.cache").expanduser()
+    except RuntimeError as error:
+        raise OSError(f"{error} Set XDG_CACHE_HOME to a folder.") from None
     return base / "visual_tracker" / "exports"
 
 
@@ -45,9 +52,12 @@ def export_name(kind: str, network: str, weights: Path) -> str:
 
 
 def cached_export(name: str) -> Path | None:
-    """The folder of an export made before, None if there is none."""
-    folder = cache_folder() / name
-    if not folder.is_dir():
+    """The folder of an export made before, None if there is none or none that may be looked at."""
+    try:
+        folder = cache_folder() / name
+        if not folder.is_dir():
+            return None
+    except OSError:
         return None
     with contextlib.suppress(OSError):  # a cache that is read-only is as good
         os.utime(folder)
@@ -55,7 +65,7 @@ def cached_export(name: str) -> Path | None:
 
 
 def discard_export(name: str) -> None:
-    """Delete an export that cannot be read."""
+    """Delete an export that was found and cannot be read."""
     shutil.rmtree(cache_folder() / name, ignore_errors=True)
 
 

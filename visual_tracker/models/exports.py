@@ -309,5 +309,7 @@ def _write_onnx(
                 opset_version=_OPSET,
                 dynamo=False,
             )
+    except OSError:  # no room, which another folder may have
+        raise
     except Exception as error:  # torch.onnx raises of several unrelated types
         raise ExportError(f"the network cannot be exported to ONNX: {error}") from error

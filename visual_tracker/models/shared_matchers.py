@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -69,6 +70,9 @@ class MatcherSpec(NamedTuple):
     threads: int
 
 
+#: held while a network is loaded and exported: torch's exporter knows one export at a time
+MAKING = threading.RLock()
+
 #: matchers in use; one that no tracker holds any more is freed
 _MATCHERS: WeakValueDictionary[MatcherSpec, Any] = WeakValueDictionary()
 
@@ -80,10 +84,11 @@ def shared_matcher(spec: MatcherSpec) -> Any:
         WeightsError: if the file cannot be used.
         EngineError: if the engine named cannot run it.
     """
-    matcher = _MATCHERS.get(spec)
-    if matcher is None:
-        matcher = _MATCHERS[spec] = _load(spec)
-    return matcher
+    with MAKING:
+        matcher = _MATCHERS.get(spec)
+        if matcher is None:
+            matcher = _MATCHERS[spec] = _load(spec)
+        return matcher
 
 
 def _load(spec: MatcherSpec) -> Any:
@@ -154,20 +159,22 @@ def on_engine(spec: MatcherSpec, choice: Choice, load: Load[T], write: Writer) -
     try:
         return load(export_cache.make_export(name, write), *settings)
     except OSError as error:
-        _LOG.warning("exports cannot be kept in %s: %s", export_cache.cache_folder(), error)
-    with tempfile.TemporaryDirectory() as folder_of_one_run:
-        write(Path(folder_of_one_run))
-        return load(Path(folder_of_one_run), *settings)
+        _LOG.warning("exports cannot be kept: %s", error)
+    try:
+        with tempfile.TemporaryDirectory() as folder_of_one_run:
+            write(Path(folder_of_one_run))
+            return load(Path(folder_of_one_run), *settings)
+    except OSError as error:
+        raise EngineError(f"there is no place for the network's export: {error}") from error
 
 
 def is_exported(kind: str, network: str, weights: Path) -> bool:
     """Whether the cache holds the network, so that torch is not needed."""
     try:
-        return (
-            export_cache.cached_export(export_cache.export_name(kind, network, weights)) is not None
-        )
+        name = export_cache.export_name(kind, network, weights)
     except OSError:
         return False
+    return export_cache.cached_export(name) is not None
 
 
 def _export_name(spec: MatcherSpec) -> str:

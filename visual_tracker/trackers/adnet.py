@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 #: spread of the first search after a failure, in mean sides, how it grows, and its largest
 _SEARCH_SPREAD, _SEARCH_GROWTH, _LARGEST_SPREAD = 0.6, 1.15, 1.5
+#: frames lost after which it has grown to the largest; a power of all of them would overflow
+_FRAMES_OF_GROWTH = math.ceil(math.log(_LARGEST_SPREAD / _SEARCH_SPREAD, _SEARCH_GROWTH))
 
 
 #: the region shows boxes up to two deviations off on either side
@@ -387,7 +389,8 @@ class AdnetTracker(OnlineTracker):
 
         chosen, image_size = self.parameters, size_of(image)
         farthest = min(_LARGEST_SPREAD, (chosen.largest_search - CONTEXT) / _SPREADS_SHOWN)
-        farness = min(farthest, _SEARCH_SPREAD * _SEARCH_GROWTH**self._failures)
+        growth = _SEARCH_GROWTH ** min(self._failures, _FRAMES_OF_GROWTH)
+        farness = min(farthest, _SEARCH_SPREAD * growth)
         sides = CONTEXT + _SPREADS_SHOWN * farness
         if self._seen is None or self._seen.box != last or self._seen.sides < sides:
             self._look(image, last, max(sides, chosen.region))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError, as_bgr, size_of
-from visual_tracker.parameters import Parameters, Value
+from visual_tracker.parameters import Applies, ParameterError, Parameters, Value
 
 #: the smallest side in pixels of a first box that any tracker accepts
 MIN_BOX_SIDE = 3.0
@@ -144,8 +144,15 @@ class Tracker(ABC):
         """Change parameters of the running tracker; each one's `applies` says when it takes effect.
 
         Raises:
-            ParameterError: if one is unknown or out of range; nothing is changed then.
+            ParameterError: if one is unknown, out of range or chosen when the tracker is made;
+                nothing is changed then.
         """
+        for name, value in changes.items():
+            chosen_before = self.parameters_class.spec(name).applies is Applies.AT_RESTART
+            if chosen_before and value != getattr(self.parameters, name):
+                raise ParameterError(
+                    f"parameter '{name}' is chosen when the tracker is made; make another one"
+                )
         self.parameters = self.parameters.replaced(**changes)
 
     @abstractmethod

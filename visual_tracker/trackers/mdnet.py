@@ -200,7 +200,7 @@ class MdNetTracker(OnlineTracker):
         return Track(box, confidence, state, region.region)
 
     def _find(self, last: Box, image_size: tuple[int, int]) -> tuple[Box, float]:
-        """The best candidates' mean box, corrected, and their mean probability."""
+        """The best candidates' mean box, corrected, and the probability of their mean logit."""
         from visual_tracker.mdnet.search import tried_boxes
 
         chosen, learner = self.parameters, self._learner

@@ -25,7 +25,8 @@ class MilParameters(OpenCvParameters):
     search_window: float = parameter(
         25.0,
         "Half side of the window searched for the target, in pixels.",
-        minimum=1.0,
+        # in a smaller one OpenCV finds no negative sample, and does not start
+        minimum=3.0,
         maximum=500.0,
         applies=Applies.AT_NEXT_INIT,
     )

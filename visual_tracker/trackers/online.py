@@ -6,14 +6,17 @@ the CPU an inference engine runs the frozen part where there is one; what learns
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
+from visual_tracker.boxes import Box
+from visual_tracker.images import Image
 from visual_tracker.parameters import Applies, Parameters, parameter, with_default
 from visual_tracker.threads import limit_threads
-from visual_tracker.trackers.base import Tracker
+from visual_tracker.trackers.base import Track, Tracker
 from visual_tracker.trackers.torch_runtime import (
     EngineParameters,
     available_weights,
@@ -60,9 +63,19 @@ class OnlineTracker(Tracker):
         # torch loads much of itself with its first optimiser, which no stream should wait for
         torch.optim.SGD([torch.zeros(1)], lr=0.0)
         path = available_weights(self.kind, self.parameters)
-        with loading(self.name):
+        with _learning_possible(), loading(self.name):
             self.network = self._shared_network(self.kind, path)
             self.maps = self._shared_maps(path)
+
+    def init(self, image: Image, box: Box) -> Box:
+        """Start on a target; see :meth:`Tracker.init`."""
+        with _learning_possible():
+            return super().init(image, box)
+
+    def track(self, image: Image) -> Track:
+        """Find the target in the next image; see :meth:`Tracker.track`."""
+        with _learning_possible():
+            return super().track(image)
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
@@ -119,6 +132,13 @@ class OnlineTracker(Tracker):
 
     def _resolve_device(self, device: str) -> str:
         return resolve_device(device)
+
+
+def _learning_possible() -> AbstractContextManager[object]:
+    """Also within a caller's `torch.inference_mode`, whose tensors nothing can be learned from."""
+    import torch
+
+    return torch.inference_mode(False)
 
 
 #: networks in use, by kind, name, file and device; one that no tracker holds any more is freed

@@ -53,7 +53,8 @@ class Re3Tracker(SiameseTracker):
 
     def _track(self, image: Image, last: Track) -> Track:
         frame = self._frame(last.box)
-        if self._frames and self._frames == self.parameters.reset_every:
+        # it may have been set lower meanwhile
+        if 0 < self.parameters.reset_every <= self._frames:
             self._state, self._frames = self._first, 0
         now = self._crop(image, frame)
         corners, self._state = self.matcher.follow(self._state, self._before, now)

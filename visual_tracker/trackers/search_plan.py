@@ -18,7 +18,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from visual_tracker.boxes import Box
+import numpy as np
+
+from visual_tracker.boxes import Box, BoxArray
 from visual_tracker.crops import CropFrame
 from visual_tracker.models.geometry import Geometry
 
@@ -44,21 +46,22 @@ def lost_centers(
     return square.clipped(image_width, image_height)
 
 
-def tiles(region: Box, center: tuple[float, float], largest: float) -> list[Box]:
+def tiles(region: Box, center: tuple[float, float], largest: float) -> BoxArray:
     """The fewest equal tiles of at most `largest` pixels a side that cover a region.
 
+    A target of few pixels in a large image has thousands of them.
+
     Returns:
-        The tiles, nearest to `center` first.
+        The tiles, (n, 4) rows x, y, width, height, nearest to `center` first.
     """
     columns = max(1, math.ceil(region.width / largest - 1e-9))
     rows = max(1, math.ceil(region.height / largest - 1e-9))
-    width, height = region.width / columns, region.height / rows
-    result = [
-        Box(region.x + column * width, region.y + row * height, width, height)
-        for row in range(rows)
-        for column in range(columns)
-    ]
-    return sorted(result, key=lambda tile: math.dist(tile.center, center))
+    size = np.array([region.width / columns, region.height / rows])
+    places = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2)
+    corners = np.array([region.x, region.y]) + places * size
+    distances = np.hypot(*(corners + size / 2 - center).T)
+    nearest = np.argsort(distances, kind="stable")
+    return np.hstack([corners, np.broadcast_to(size, corners.shape)])[nearest]
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class SearchPlan:
         reach = self.geometry.search_size - span + self.growth * frames_lost
         region = lost_centers(center, reach * pixel, *image_size)
         parts = tiles(region, center, (self.largest - span) * pixel)
-        tile = parts[(turn - 1) % len(parts)]
+        tile = Box.from_xywh(*parts[(turn - 1) % len(parts)].tolist())
         # the few sizes need not meet the largest one
         end = self.geometry.fitting_size(self.largest)
         width, height = (
