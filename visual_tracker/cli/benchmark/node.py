@@ -26,7 +26,9 @@ from visual_tracker.machine import describe_machine
 
 
 @click.command("node")
-@click.option("--tracker", "trackers", multiple=True, default=("kcf",), show_default=True)
+@click.option(
+    "--tracker", "trackers", multiple=True, default=("dasiamrpn", "kcf"), show_default=True
+)
 @click.option("--size", "sizes", multiple=True, default=DEFAULT_SIZES, show_default=True)
 @click.option("--rate", "rates", multiple=True, type=float, default=(30, 60), show_default=True)
 @click.option(
