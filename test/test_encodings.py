@@ -323,6 +323,15 @@ def test_jpeg_comes_out_within_its_loss() -> None:
     assert np.abs(difference).mean() < 3
 
 
+def test_a_jpeg_without_its_end_is_cut_off_whatever_opencv_makes_of_it() -> None:
+    data = encoded(".jpg")
+    assert data[-2:] == b"\xff\xd9"
+    with pytest.raises(ImageError, match=f"of {len(data) - 2} bytes cannot be decoded: it is cut"):
+        decode_compressed(data[:-2])
+    # cameras fill their buffers up
+    assert np.array_equal(decode_compressed(data + bytes(1000)), decode_compressed(data))
+
+
 def test_a_turn_that_a_jpeg_asks_for_is_not_made() -> None:
     # boxes are in pixels of the image as the camera has it; tag 0x112, orientation 6: a quarter
     tiff = b"MM" + struct.pack(">HIHHHIHHI", 42, 8, 1, 0x112, 3, 1, 6, 0, 0)

@@ -72,6 +72,32 @@ def test_package_xml_and_setup_py_agree(setup_arguments: dict, field: str) -> No
     assert setup_arguments[field] == manifest(ROOT).findtext(field)
 
 
+def test_the_commands_are_there_and_say_what_they_lack(setup_arguments: dict) -> None:
+    scripts = setup_arguments["entry_points"]["console_scripts"]
+    nodes = [script.split(" = ")[1] for script in scripts if ".ros." in script]
+    assert len(nodes) == 4
+    for node in nodes:
+        module, _, function = node.partition(":")
+        code = (
+            "import sys, importlib; sys.modules['rclpy'] = None;"
+            f"getattr(importlib.import_module('{module}'), '{function}')()"
+        )
+        run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 2, run.stderr
+        assert run.stderr.startswith(f"error: {function} needs ROS 2")
+        assert run.stderr.count("\n") == 1
+
+
+def test_a_build_has_no_modules_that_are_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "visual_tracker" / "gone.py"
+    gone.parent.mkdir()
+    gone.touch()
+    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert (gone.parent / "cli" / "__init__.py").exists()
+    assert not gone.exists()
+
+
 def test_both_packages_have_the_same_version() -> None:
     assert manifest(ROOT).findtext("version") == manifest(INTERFACES).findtext("version")
 

@@ -181,6 +181,17 @@ def check_compressed(data: Buffer) -> None:
         )
 
 
+#: bytes from the end in which a JPEG's end mark is; cameras fill up with zeros
+_JPEG_TAIL = 4096
+
+
+def _is_cut_off(data: Buffer) -> bool:
+    """Whether a JPEG lacks its end, which OpenCV before 4.11 fills up with grey."""
+    view = memoryview(data).cast("B")
+    is_jpeg = bytes(view[:3]) == _SIGNATURES["JPEG"]
+    return is_jpeg and b"\xff\xd9" not in bytes(view[-_JPEG_TAIL:])
+
+
 #: pixels where the camera has them: a turn that the file asks for would move them under the boxes
 _AS_SENT = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
@@ -193,6 +204,8 @@ def decode_compressed(data: Buffer) -> Image:
     """
     check_compressed(data)
     problem = f"the compressed image of {len(data)} bytes cannot be decoded"
+    if _is_cut_off(data):
+        raise ImageError(f"{problem}: it is cut off")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SENT)
     except cv2.error as error:  # a header that claims more pixels than OpenCV takes

@@ -7,6 +7,9 @@ from typing import Any
 
 from visual_tracker.parameters import ParameterError
 
+#: extras whose libraries README names for a robot
+_ON_A_ROBOT = ("dl", "openvino", "onnx")
+
 
 class MissingExtraError(ParameterError):
     """A library that the command asked for needs is not installed; the message says which."""
@@ -18,7 +21,8 @@ def how_to_install(extra: str) -> str:
     Args:
         extra: like "dl".
     """
-    return f"in the clone: pip install '.[{extra}]'; beside ROS: README, 'On a robot'"
+    beside_ros = "; beside ROS: README, 'On a robot'" if extra in _ON_A_ROBOT else ""
+    return f"in the clone: pip install '.[{extra}]'{beside_ros}"
 
 
 def require(module: str, install: str = how_to_install("eval")) -> Any:

@@ -83,7 +83,8 @@ def test_a_backend_that_cannot_be_used_is_found_before_anything_is_run(
     arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--tracker", "kcf"]
     result = run(*arguments, "--backend", backend)
     assert result.exit_code == 2
-    assert result.output.startswith(f"visual-tracker: error: --backend {backend} cannot be used: ")
+    said = f"visual-tracker: error: --backend {backend} cannot be used with joblib "
+    assert result.output.startswith(said)
     assert not (tmp_path / "out").exists()
 
 
@@ -246,6 +247,24 @@ def test_the_spread_over_seeds_is_shown() -> None:
         [["t", "3", "0.600 +- 0.100"]],
     )
     assert tables.seed_rows({"trackers": {"masked": trackers["masked"]}}) is None
+
+
+def test_names_and_errors_are_no_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(candidate: Candidate) -> None:
+        raise RuntimeError("cannot load [/usr/lib/libfoo.so]")
+
+    write_otb(tmp_path / "data", "clip[red]")
+    arguments = ["evaluate", "--dataset", str(tmp_path / "data"), "--tracker", "kcf", "-v"]
+    arguments += ["--output", str(tmp_path / "out"), "--no-report"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "clip[red]" in result.output
+    monkeypatch.setattr(Candidate, "create", broken)
+    result = CliRunner().invoke(main, [*arguments, "--fresh"], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert (
+        "kcf failed on clip[red]: RuntimeError: cannot load [/usr/lib/libfoo.so]" in result.output
+    )
 
 
 def test_trackers_are_listed_best_first() -> None:

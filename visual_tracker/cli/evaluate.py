@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from visual_tracker.cli.options import candidates_from_options, candidates_options
+from visual_tracker.console import plain_console
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.evaluation.datasets import FORMATS
@@ -120,7 +121,7 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
       visual-tracker evaluate --dataset OTB --tracker csrt --tracker wide=csrt --set wide.padding=4
       visual-tracker evaluate --dataset vot2018 --tracker csrt --supervised --eao-range 100 356
     """
-    errors = Console(stderr=True)
+    errors = plain_console(stderr=True)
     marker, markdown = README_MARKER, _markdown
     if (given["tracker_seeds"] or 1) > 1:
         marker, markdown = SEEDS_MARKER, _seeds_markdown
@@ -169,7 +170,7 @@ def _over_seeds(candidates: tuple[Candidate, ...], seeds: int | None) -> tuple[C
 
 @contextmanager
 def _progress(console: Console) -> Iterator[Watch]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
     task = progress.add_task("sequences")
 

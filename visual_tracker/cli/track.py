@@ -8,12 +8,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 
 from visual_tracker import display
 from visual_tracker.boxes import Box, parse_xywh
 from visual_tracker.cli.options import tracker_from_options, tracker_options
+from visual_tracker.console import plain_console
 from visual_tracker.drawing import draw_track
 from visual_tracker.images import Image
 from visual_tracker.recording import BoxWriter, VideoRecorder
@@ -60,8 +61,8 @@ def command(
         )
         writer = stack.enter_context(closing(BoxWriter(boxes))) if boxes else None
         columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-        progress = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
-        task = progress.add_task(f"{tracker} on {frames.name}", total=frames.length)
+        progress = stack.enter_context(Progress(*columns, console=plain_console(stderr=True)))
+        task = progress.add_task(escape(f"{tracker} on {frames.name}"), total=frames.length)
         lost = count = 0
         for index, image, track in _tracks(chosen, frames, first_box):
             count, lost = count + 1, lost + track.is_lost

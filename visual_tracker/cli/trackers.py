@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from visual_tracker.console import plain_console
 from visual_tracker.trackers import available_trackers, tracker_class
 
 _UNLIMITED = 10_000
@@ -21,10 +21,10 @@ def command(verbose: bool) -> None:
       visual-tracker trackers
       visual-tracker trackers --verbose
     """
-    console = Console()
+    console = plain_console()
     if not console.is_terminal:
         # a pipe has no width: one line each, for grep and the like
-        console = Console(width=_UNLIMITED)
+        console = plain_console(width=_UNLIMITED)
     table = Table(box=None)
     for heading in ("tracker", "usable here", "what it is"):
         table.add_column(heading)

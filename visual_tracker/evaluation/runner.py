@@ -155,7 +155,10 @@ def check_backend(workers: int, backend: str | None) -> None:
         with _joblib_context(joblib, backend):
             _parallel(joblib, workers)
     except (ImportError, ValueError) as error:
-        raise ParameterError(f"--backend {backend} cannot be used: {error}") from None
+        asked = f"--backend {backend}" if backend else f"--jobs {workers}"
+        raise ParameterError(
+            f"{asked} cannot be used with joblib {joblib.__version__}: {error}"
+        ) from None
 
 
 def run_job(job: Job) -> JobResult:

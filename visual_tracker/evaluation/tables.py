@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from visual_tracker.console import plain_console
 from visual_tracker.sources import SourceError
 
 BEGIN = "<!-- {name}:begin -->"
@@ -198,7 +198,7 @@ def ranked(content: dict[str, Any]) -> list[str]:
 
 def print_table(headings: Row, rows: list[Row]) -> None:
     """Print a table on the terminal, or uncut where the output is no terminal."""
-    console = Console() if sys.stdout.isatty() else Console(width=UNCUT_WIDTH)
+    console = plain_console() if sys.stdout.isatty() else plain_console(width=UNCUT_WIDTH)
     console.print(terminal_table(headings, rows))
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rich.console import Console
 from rich.table import Table
 
 from visual_tracker.boxes import Box, BoxError, parse_xywh
+from visual_tracker.console import plain_console
 from visual_tracker.recording import RecordingError, VideoRecorder
 from visual_tracker.ros.client import PublisherHold, has_publisher
 from visual_tracker.ros.demo_client import DemoClient
@@ -88,7 +88,8 @@ def run_demo(path: str, source: FrameSource, box: Box, tracker: str, output: Pat
         stack.enter_context(closing(recorder))
         client = DemoClient(box, recorder, TRACKER_NODE)
         waiter = _Waiter(client)
-        node = NodeProcess("tracker_node", tracker=tracker)
+        # the camera is held until all hear it, which is no reason to report that no image comes
+        node = NodeProcess("tracker_node", tracker=tracker, image_timeout=START_TIMEOUT)
         waiter.processes.append(stack.enter_context(closing(node)))
         waiter.wait(lambda: _state(client) == "active", "the tracker's node", START_TIMEOUT)
         hold = PublisherHold(client, partial(waiter.wait, quiet_timeout=START_TIMEOUT))
@@ -184,7 +185,7 @@ def _print(summary: Summary, output: Path) -> None:
     for name, value in asdict(summary).items():
         text = f"{value:.3f}" if isinstance(value, float) else str(value)
         table.add_row(name, "-" if value is None else text)
-    Console().print(table)
+    plain_console().print(table)
     click.echo(f"look at {output / 'tracked.png'} and {output / 'tracked.mp4'}")
 
 

@@ -1,8 +1,9 @@
 """What the trackers of one response map share: its peak over scales; boxes keep their shape.
 
 As SiamFC does it (Bertinetto et al., "Fully-Convolutional Siamese Networks for Object Tracking",
-2016). Confidence is the sigmoid of the response at the peak chosen; below `lost_threshold` the
-state is LOST and the box is frozen.
+2016, and its authors' code): scales and places are compared by the response itself. Its sigmoid is
+near 1 all around the peak, where only the window would decide (docs/experiments.md, 42); that of
+the peak chosen is the confidence. Below `lost_threshold` the state is LOST and the box is frozen.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from visual_tracker.trackers.torch_runtime import EngineParameters
 
 #: the response map is enlarged by this factor before the peak is taken (section 4.1 of the paper)
 _ENLARGEMENT = 16
+
+#: height of a peak in logits that counts as one
+_LEAST_HEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -109,20 +113,27 @@ class ResponseTracker(SiameseTracker):
         rows, columns = responses.shape[1:]
         size = ((columns - 1) * _ENLARGEMENT + 1, (rows - 1) * _ENLARGEMENT + 1)
         fine = np.stack([_enlarged(response, size) for response in responses])
-        # Probabilities, unlike logits, are positive: a penalty below 1 always lowers them.
-        scores = 1.0 / (1.0 + np.exp(-fine))
+        # Heights above the lowest, unlike logits, are positive: a penalty below 1 lowers them.
+        heights = fine - fine.min()
         penalties = np.full(len(responses), self.parameters.scale_penalty)
         penalties[middle] = 1.0
-        scale = int((scores.max(axis=(1, 2)) * penalties).argmax())
+        peaks = heights.max(axis=(1, 2)) * penalties
+        scale = middle if peaks[middle] == peaks.max() else int(peaks.argmax())
         window = np.outer(np.hanning(size[1]), np.hanning(size[0]))
         influence = self.parameters.window_influence
-        ranks = scores[scale] * (1 - influence) + window * influence
+        ranks = _normalised(fine[scale]) * (1 - influence) + window * influence
         row, column = np.unravel_index(int(ranks.argmax()), ranks.shape)
         step = self.geometry.stride / _ENLARGEMENT
         half = self.geometry.search_size / 2
         x = half + (float(column) - (size[0] - 1) / 2) * step
         y = half + (float(row) - (size[1] - 1) / 2) * step
         return scale, x, y, float(fine[scale, row, column])
+
+
+def _normalised(response: FloatArray) -> FloatArray:
+    """A map from 0 at its lowest to 1 at its peak; one that is flat has none, but rounding."""
+    heights = response - response.min()
+    return heights / max(float(heights.max()), _LEAST_HEIGHT)
 
 
 def _enlarged(response: FloatArray, size: tuple[int, int]) -> FloatArray:

@@ -163,5 +163,5 @@ def changed_settings(saved: dict[str, Any], recipe: Parameters) -> list[str]:
 
 def progress_bar(quiet: bool) -> Progress:
     """A bar on the terminal: what a task says of itself, steps done, time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, TimeRemainingColumn(), disable=quiet)

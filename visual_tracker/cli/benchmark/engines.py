@@ -10,6 +10,7 @@ import click
 from visual_tracker.benchmarks import engines
 from visual_tracker.cli.benchmark.shared import machine_text, output_option, show_table, write_json
 from visual_tracker.evaluation.datasets import read_dataset
+from visual_tracker.extras import how_to_install
 from visual_tracker.machine import describe_machine
 from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.weights import WeightsError, packaged_weights
@@ -58,6 +59,10 @@ def engines_command(
         results = engines.compare(
             sequences, network, path, engines.available_settings(), frames, threads
         )
+    except ModuleNotFoundError as error:
+        raise TrackerUnavailableError(
+            f"comparing engines needs {error.name} ({how_to_install('openvino')})"
+        ) from None
     except (EngineError, WeightsError, ImportError) as error:
         raise TrackerUnavailableError(f"cannot compare engines: {error}") from None
     content = {

@@ -21,6 +21,7 @@ from visual_tracker.cli.benchmark.shared import (
     show_tables,
     write_json,
 )
+from visual_tracker.console import plain_console
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.machine import describe_machine
 
@@ -82,7 +83,7 @@ def node_command(
         for name in trackers
         for size, rate, transport, count in loads
     ]
-    errors = Console(stderr=True)
+    errors = plain_console(stderr=True)
     measured = node.measure_all(cases, lambda load: _tell_load(errors, load))
     content = {
         "machine": describe_machine(),

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from visual_tracker.cli.benchmark.shared import (
@@ -16,6 +15,7 @@ from visual_tracker.cli.benchmark.shared import (
     ros_benchmark,
     write_json,
 )
+from visual_tracker.console import plain_console
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
 from visual_tracker.extras import require
@@ -48,7 +48,7 @@ def soak_command(
     soak, plots = ros_benchmark("soak"), ros_benchmark("plots")
     case = soak.SoakCase(tracker, *parse_size(size), rate, minutes, seed)
     check_writable(output)
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=plain_console(stderr=True)) as progress:
         task = progress.add_task("soak", total=60 * minutes)
         content = soak.run(case, lambda s: progress.update(task, completed=s.seconds))
     content = {"machine": describe_machine(), "settings": asdict(case), **content}

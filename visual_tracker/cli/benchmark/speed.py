@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from visual_tracker.benchmarks import speed
 from visual_tracker.benchmarks.random_weights import random_candidate
@@ -24,6 +23,7 @@ from visual_tracker.cli.benchmark.shared import (
     write_json,
 )
 from visual_tracker.cli.options import candidates_from_options
+from visual_tracker.console import plain_console
 from visual_tracker.machine import describe_machine
 
 #: of the table in a file that takes it
@@ -65,7 +65,7 @@ def speed_command(
     Every tracker is measured on each --device and with each number of --threads given. They take
     turns, so that the ratios hold on a machine that does other things, too.
     """
-    errors = Console(stderr=True)
+    errors = plain_console(stderr=True)
     check_outputs(output, readme, MARKERS, with_plot)
     candidates, skipped = candidates_from_options(trackers, (), settings)
     for reason in skipped:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from visual_tracker.benchmarks import speed
 from visual_tracker.benchmarks.speed_report import plot_targets, target_rows
@@ -19,6 +18,7 @@ from visual_tracker.cli.benchmark.shared import (
     write_json,
 )
 from visual_tracker.cli.options import candidates_from_options
+from visual_tracker.console import plain_console
 from visual_tracker.machine import describe_machine
 
 MARKERS = "benchmark-targets"
@@ -51,7 +51,7 @@ def targets_command(
 ) -> None:
     """Milliseconds a frame against the number of targets on it."""
     check_outputs(output, readme, MARKERS, with_plot)
-    errors = Console(stderr=True)
+    errors = plain_console(stderr=True)
     candidates, _ = candidates_from_options(trackers or ("dasiamrpn",), devices, settings)
     width, height = parse_size(size)
     cases = [
