@@ -141,12 +141,13 @@ NO_CHECK = check_every=0 $(NO_DOUBLES)
 NO_REIDENTIFICATION = reidentify=false $(NO_CHECK)
 NO_LONG_TERM = template_share=0 calibrated=false long_term=false $(NO_REIDENTIFICATION)
 NO_LEARNING = target_model=false box_correction=0 $(NO_LONG_TERM)
+NO_DISTRACTORS = distractor_aware=false $(NO_LEARNING)
 
 .PHONY: parts
 parts: setup ## Compare siamrpn, and dasiamrpn with one part after the other (DATASET, JOBS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) \
 		--output evaluation_output/parts --no-report --tracker siamrpn \
-		$(call without,aware,$(NO_LEARNING)) $(call without,learned,$(NO_LONG_TERM)) \
+		$(call without,sized,$(NO_DISTRACTORS)) $(call without,aware,$(NO_LEARNING)) $(call without,learned,$(NO_LONG_TERM)) \
 		$(call without,long_term,$(NO_REIDENTIFICATION)) \
 		$(call without,reidentified,$(NO_CHECK)) $(call without,checked,$(NO_DOUBLES)) \
 		--tracker dasiamrpn

@@ -286,6 +286,7 @@ def test_a_stamp_between_two_frames_is_waited_for_and_starts_on_the_nearest(
     ("stamp", "frames", "why"),
     [
         (None, [], "no usable image has come within 0.05 s"),
+        (None, [0, 1], "no usable image has come within 0.05 s"),
         (130 * MILLISECOND, [], "no usable image has come within 0.05 s"),
         (230 * MILLISECOND, [0, 1], r"the stamp 0\.230000000 is not .* 0\.100000000 to 0\.2000"),
     ],
@@ -297,7 +298,8 @@ def test_an_init_whose_image_does_not_come_is_refused_in_the_end(
     stream.feed(*frames)
     with pytest.raises(TargetError, match=why):
         outcome(stream.session.init_target(BOX, stamp=stamp))
-    start(stream, 5)
+    # the stream goes on; another init here would have to be granted within 0.05 s
+    stream.feed(5)
 
 
 @pytest.mark.parametrize("needed", [False, True])
@@ -387,6 +389,23 @@ def test_a_target_started_again_on_a_past_image_is_reported_lost_until_it_has_ca
     assert (dog.track.state, dog.track.box.x) == (TrackState.TRACKING, 35)
 
 
+def test_a_target_started_again_twice_is_reported_as_it_was_before_both(stream: Stream) -> None:
+    start(stream)
+    stream.feed(1, 2, 3)
+    stream.fleet.gate.shut()
+    outcome(stream.session.init_target(Box(30, 10, 9, 9), "dog", stamp=stamp_of(1)))
+    stream.fleet.gate.wait_for_arrivals(1)  # about to track frame 2
+    again = stream.session.init_target(Box(40, 10, 9, 9), "dog", stamp=stamp_of(2))
+    for number in (4, 5):
+        stream.submit(number)
+        stream.fleet.gate.let_one_through()
+        (dog,) = stream.result().targets
+        assert (dog.track.state, dog.track.box.x) == (TrackState.LOST, 13)
+        assert dog.frames_since_seen == number - 3
+    outcome(again)
+    stream.fleet.gate.open()
+
+
 def test_reports_follow_requests_without_an_image(stream: Stream) -> None:
     start(stream)
     stream.feed(1)
@@ -408,15 +427,18 @@ def test_a_stream_whose_stamps_start_again_is_tracked_on(stream: Stream) -> None
 
 
 def test_images_without_a_stamp_are_tracked_and_cannot_be_named(make_stream: MakeStream) -> None:
-    stream = make_stream(settings=SessionSettings(init_timeout=0.05))
+    stream = make_stream()
     future = stream.session.init_target(BOX, "dog")
     for number in range(3):
         stream.submit(FakeFrame(number, stamp=0))
         assert ids(stream.result()) == ["dog"]
     assert outcome(future).target_id == "dog"
     assert stream.fleet.started_on(0).seen == [1, 2]
+    hasty = make_stream(settings=SessionSettings(init_timeout=0.05))
+    hasty.submit(FakeFrame(0, stamp=0))
+    hasty.result()
     with pytest.raises(TargetError, match="the images carry no stamp"):
-        outcome(stream.session.init_target(BOX, "cat", stamp=5))
+        outcome(hasty.session.init_target(BOX, "cat", stamp=5))
 
 
 def test_an_image_without_a_stamp_among_others_takes_nothing_from_a_late_init(
@@ -569,6 +591,17 @@ def test_targets_whose_init_still_waits_are_cleared_and_removed_too(stream: Stre
         outcome(cleared)
     (result,) = stream.feed(1)
     assert ids(result) == []
+
+
+def test_a_target_whose_restart_still_waits_is_removed_with_it(stream: Stream) -> None:
+    tracker = start(stream)
+    again = stream.session.init_target(BOX, "dog")
+    outcome(stream.session.remove_target("dog"))
+    with pytest.raises(TargetError, match="removed meanwhile"):
+        outcome(again)
+    (result,) = stream.feed(1)
+    assert ids(result) == []
+    assert tracker.seen == []
 
 
 def test_a_target_removed_while_it_catches_up_is_tracked_no_more(stream: Stream) -> None:

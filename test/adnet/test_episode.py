@@ -120,3 +120,11 @@ def test_boxes_are_kept_inside() -> None:
     boxes = np.array([[-100.0, 470, 50, 40], [0, 0, 1280, 480], [10, 20, 30, 40]])
     kept = keep_inside(boxes, IMAGE)
     np.testing.assert_allclose(kept, [[-25, 460, 50, 40], [320, 120, 640, 240], [10, 20, 30, 40]])
+
+
+def test_the_histories_and_boxes_given_stay_as_they_are() -> None:
+    histories, boxes = empty_histories(1), BOX.copy()
+    episode = run_episode(Scripted(Action.RIGHT, Action.STOP), boxes, histories, IMAGE, 20)
+    assert episode.histories[0, 0] == Action.STOP
+    np.testing.assert_array_equal(histories, empty_histories(1))
+    np.testing.assert_array_equal(boxes, BOX)

@@ -62,7 +62,7 @@ def test_the_loss_by_hand() -> None:
         for parameter in head.parameters():
             parameter.zero_()
         head.action.bias[3] = math.log(2)
-        head.confidence.bias[1] = math.log(3)
+        head.confidence.bias[0], head.confidence.bias[1] = math.log(2), math.log(6)
     positives = Samples(torch.rand(1, 4), torch.tensor([3]))
     negatives = Samples(torch.rand(2, 4), torch.tensor([NO_ACTION, 0]))
     loss, scores = PolicyObjective(head).loss(positives, negatives)

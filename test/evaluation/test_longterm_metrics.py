@@ -251,3 +251,48 @@ def test_a_broken_metric_fails(monkeypatch: pytest.MonkeyPatch, name: str, broke
     monkeypatch.setattr(longterm_metrics, name, broken)
     with pytest.raises(AssertionError):
         assert_like_the_transcription(falling_scores())
+
+
+def test_many_scores_are_cut_into_bins_of_equal_size() -> None:
+    scores = np.random.default_rng(0).permutation(1000) / 1000
+    thresholds = confidence_thresholds(scores)
+    assert thresholds.tolist() == slow_thresholds(scores.tolist(), 100)
+    assert len(thresholds) == 100
+    # the margin of a bin at both ends, and 10 or 11 scores in each bin between
+    assert (thresholds[1], thresholds[-2]) == (0.989, 0.009)
+    assert set(np.round(-1000 * np.diff(thresholds[1:-1])).astype(int)) == {10, 11}
+    few = confidence_thresholds(scores[:98])
+    assert few[1:-1].tolist() == sorted(scores[:98].tolist(), reverse=True)
+
+
+def test_the_f_score_of_many_confidences_agrees_with_the_transcription() -> None:
+    rng = np.random.default_rng(1)
+    results = []
+    for frames in (150, 260):
+        visible = rng.uniform(size=frames) > 0.2
+        ious = np.where(visible, rng.uniform(size=frames), 0.0)
+        scores = 0.5 * ious + 0.5 * rng.uniform(size=frames)
+        results.append(Outcome(ious, scores, scores < 0.2, visible))
+    assert_like_the_transcription(results)
+
+
+def test_an_outcome_tells_how_well_the_boxes_fit() -> None:
+    truth = np.array([[0, 0, 10, 10]] * 4, float)
+    predicted = truth + np.array([[shift, 0, 0, 0] for shift in (0, 5, 2, 30)])
+    result = outcome(predicted, truth, np.ones(4, bool), np.zeros(4, bool), [None] * 4)
+    assert result.ious.tolist() == pytest.approx([5 / 15, 8 / 12, 0.0])
+
+
+def test_precision_is_over_what_is_reported_and_recall_over_what_is_visible() -> None:
+    score = long_term_score([made("tttldLL", iou=0.9)])
+    assert score is not None
+    # three hits and a miss reported, five frames in which it can be seen
+    assert (score.precision, score.recall) == pytest.approx((2.7 / 4, 2.7 / 5))
+    assert score.threshold == 1.0
+
+
+def test_shares_are_of_the_frames_with_and_without_the_target() -> None:
+    counts = lost_found(made("tlldtLLLD"))
+    assert counts.lost_while_absent == pytest.approx(3 / 4)
+    assert counts.false_lost == pytest.approx(2 / 5)
+    assert counts.false_tracking == pytest.approx(1 / 5)

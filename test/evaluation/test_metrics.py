@@ -197,3 +197,33 @@ def test_a_broken_metric_fails(monkeypatch: pytest.MonkeyPatch, name: str, broke
     monkeypatch.setattr(metrics, name, broken)
     with pytest.raises(AssertionError):
         assert_like_got10k(*tied_boxes())
+
+
+def test_an_overlap_of_just_the_threshold_is_no_success() -> None:
+    truth = np.array([[0, 0, 12, 12]] * 5, float)
+    predicted = truth.copy()
+    predicted[1:, 2] = 6, 9, 7, 10  # IoU .5, .75, .58, .83
+    result = average_overlap(predicted, truth)
+    assert result is not None
+    assert (result.sr_50, result.sr_75) == (0.75, 0.25)
+
+
+def test_what_is_no_box_is_told_from_a_box() -> None:
+    boxes = [[1, 2, 3, 4], [-5, 0, 3, 4], [1, 2, 0, 4], [1, 2, 3, -4], [np.nan, 2, 3, 4]]
+    boxes += [[1, 2, np.inf, 4], [np.nan] * 4]
+    assert metrics.has_box(np.array(boxes, float)).tolist() == [True] * 2 + [False] * 5
+
+
+def test_sequences_count_alike_in_mean_curves_and_by_their_frames_in_the_mean_overlap() -> None:
+    truth = np.array([[0, 0, 10, 20]] * 9, float)
+    runs = [(truth, truth), (shifted(truth[:3], 0, 3, 12), truth[:3])]
+    curves = [one_pass_curves(*run) for run in runs]
+    mean = metrics.mean_curves(curves)
+    for name in ("success", "precision", "norm_precision"):
+        first, second = (getattr(each, name) for each in curves)
+        np.testing.assert_allclose(getattr(mean, name), (first + second) / 2)
+    assert metrics.mean_curves([]) is None
+    together = metrics.mean_overlap([average_overlap(*run) for run in runs])
+    # eight frames of IoU 1, one of 7 / 13 and one of 0
+    assert together.ao == pytest.approx((8 + 7 / 13) / 10)
+    assert (together.sr_50, together.sr_75, together.frames) == pytest.approx((0.9, 0.8, 10))

@@ -45,6 +45,7 @@ def test_single_pass_writes_down_what_the_tracker_says() -> None:
 
 def test_times_are_of_the_tracker_alone() -> None:
     clock = FakeClock()
+    clock.spend(100)
     tracker = ScriptedTracker(spend=lambda number: clock.spend(5 if number == 0 else number))
     run = single_pass(tracker, drawn_sequence(4), clock=clock)
     assert run.init_seconds == [5]
@@ -130,6 +131,17 @@ def test_supervised_pass_without_a_failure() -> None:
     assert run.phases.tolist() == [Phase.START] + [Phase.TRACKED] * 5
 
 
+def test_supervised_pass_in_real_time_forgives_slow_calls_after_every_start() -> None:
+    clock = FakeClock()
+    tracker = follow_until(4)
+    tracker.spend = lambda number: clock.spend(0.25)
+    run = supervised_pass(tracker, drawn_sequence(21), RealTime(10), clock)
+    assert run.phases[9] == Phase.FAILURE
+    assert [frame for frame, _ in tracker.started_on] == [0, 14]
+    # init and two calls are forgiven, then each takes two and a half intervals
+    assert tracker.seen == [1, 2, 3, 6, 9, 15, 16, 17, 20]
+
+
 def test_a_new_start_waits_until_the_target_is_visible() -> None:
     run = supervised_pass(follow_until(2), drawn_sequence(14, hidden=(8, 9)))
     signs = "".join("-Sx+"[int(phase)] for phase in run.phases)
@@ -146,8 +158,10 @@ def test_a_box_is_judged_against_the_outline() -> None:
     # a thin diagonal: its bounding box is met, the outline is not
     outline = np.array([[10.0, 20], [12, 20], [40, 50], [38, 50]])
     sequence = replace(drawn_sequence(3), polygons=(None, outline, None))
-    run = supervised_pass(ScriptedTracker(lambda number, last: tracked(30, 20, 6)), sequence)
-    assert run.phases[1] == Phase.FAILURE
+    sequence.truth[1] = (10, 20, 30, 30)
+    beside = ScriptedTracker(lambda number, last: tracked(30, 20, 6))
+    assert supervised_pass(beside, sequence).phases[1] == Phase.FAILURE
+    assert supervised_pass(beside, replace(sequence, polygons=())).phases[1] == Phase.TRACKED
 
 
 corner = st.tuples(st.integers(-20, 40), st.integers(-20, 40))

@@ -12,6 +12,8 @@ from visual_tracker.evaluation.sequences import Sequence
 from visual_tracker.evaluation.vot_metrics import robustness
 from visual_tracker.trackers import Track, TrackState
 
+LONG_TERM_KEYS = ("lt_precision", "lt_recall", "lt_f_score")
+
 
 def on_target(sequence: Sequence, off: tuple[int, ...] = (), lost: tuple[int, ...] = ()) -> Run:
     """A run that follows the truth, off target in some frames and lost in others."""
@@ -121,3 +123,35 @@ def test_supervised_means_are_weighted_by_length() -> None:
 
 def test_nothing_has_no_mean() -> None:
     assert mean_scores({}) == {}
+
+
+def test_the_long_term_measures_of_a_set_are_those_of_its_outcomes() -> None:
+    one, two = drawn_sequence(12, hidden=(5, 6)), drawn_sequence(42, hidden=(8,))
+    parts = {
+        # nine frames reported, in eight of them it is there; and forty-one, in ten
+        "one": score_run(on_target(one, off=(3,), lost=(5, 6)), one),
+        "two": score_run(on_target(two, off=tuple(range(8, 39))), two),
+    }
+    own = [[part.scores[key] for key in LONG_TERM_KEYS] for part in parts.values()]
+    assert own[0] == pytest.approx([8 / 9, 8 / 9, 8 / 9])
+    assert own[1] == pytest.approx([10 / 41, 10 / 40, 2 * 10 / 81])
+    precision, recall = (8 / 9 + 10 / 41) / 2, (8 / 9 + 10 / 40) / 2
+    mean = mean_scores(parts)
+    f_score = 2 * precision * recall / (precision + recall)
+    assert [mean[key] for key in LONG_TERM_KEYS] == pytest.approx([precision, recall, f_score])
+
+
+def test_starts_are_told_in_milliseconds() -> None:
+    sequence = drawn_sequence(3)
+    run = on_target(sequence)
+    run.init_seconds = [0.010, 0.030]
+    assert score_run(run, sequence).scores["init_ms"] == pytest.approx(20)
+
+
+def test_each_measure_of_the_overlap_keeps_its_name() -> None:
+    sequence = drawn_sequence(6)
+    run = on_target(sequence)
+    run.boxes[1:, 2] = 16, 13, 9, 9, 4  # IoU 1, .81, .56, .56 and .25
+    mean = mean_scores({"only": score_run(run, sequence)})
+    ao = (16 + 13 + 9 + 9 + 4) / 16 / 5
+    assert [mean[key] for key in ("ao", "sr_50", "sr_75")] == pytest.approx([ao, 0.8, 0.4])

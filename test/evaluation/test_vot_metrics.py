@@ -190,3 +190,23 @@ def test_a_broken_metric_fails(monkeypatch: pytest.MonkeyPatch, name: str, broke
     monkeypatch.setattr(vot_metrics, name, broken)
     with pytest.raises(AssertionError):
         assert_like_the_transcription(all_runs)
+
+
+def test_typical_lengths_by_hand() -> None:
+    # one length: a Gaussian of width 1 around it, which has .399, .242 and .054 at 0, 1 and 2
+    assert typical_lengths([50]) == (49, 50)
+    assert typical_lengths([50], share=0.8) == (49, 51)
+    assert typical_lengths([50], share=0.9) == (48, 51)
+    # nothing is shorter than one frame: .571, .346 and .077 at 1, 2 and 3
+    assert typical_lengths([1], share=0.95) == (1, 3)
+
+
+def test_typical_lengths_are_the_narrowest_that_hold_their_share() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    lengths, share = [80, 95, 100, 105, 130], 0.5
+    width = 1.06 * np.std(lengths) * len(lengths) ** (-1 / 5)
+    density = np.mean([stats.norm(length, width).pdf(np.arange(400)) for length in lengths], axis=0)
+    low, high = typical_lengths(lengths, share)
+    assert density[low : high + 1].sum() >= share
+    for begin in range(300):
+        assert density[begin : begin + high - low].sum() < share

@@ -71,3 +71,22 @@ def test_it_learns_where_the_target_is() -> None:
 def test_nothing_to_learn_from_is_an_error() -> None:
     with pytest.raises(ValueError, match="needs boxes"):
         BoxRegressor(torch.zeros(0, 3), np.empty((0, 4)), Box(0, 0, 1, 1), 1.0)
+
+
+def test_what_all_boxes_have_in_common_is_not_penalised() -> None:
+    rng = np.random.default_rng(2)
+    target = Box(100, 80, 40, 60)
+    truth = np.array(target.xywh)
+    # all too far to the right, and too large
+    near = np.array([112, 82, 50, 70]) * rng.uniform(0.97, 1.03, (60, 4))
+    mixing = rng.normal(size=(4, 4))
+
+    def features(rows: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(3.0 + box_deltas(rows, target) @ mixing)
+
+    exact = BoxRegressor(features(near), near, target, penalty=1e-9)
+    np.testing.assert_allclose(exact(features(near), near), np.tile(truth, (60, 1)), atol=1e-3)
+    common = BoxRegressor(features(near), near, target, penalty=1e12)
+    mean = box_deltas(near, target).mean(axis=0)
+    expected = apply_deltas(near, np.tile(mean, (60, 1)))
+    np.testing.assert_allclose(common(features(near), near), expected, atol=1e-3)

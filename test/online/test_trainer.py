@@ -125,3 +125,21 @@ def test_nothing_to_learn_from_is_an_error() -> None:
     nothing = Samples(positives.features[:0], positives.labels[:0])
     with pytest.raises(ValueError, match="needs positives and negatives"):
         trainer(Logistic()).start(nothing, negatives, 1, 0.1)
+
+
+def test_what_was_learned_is_hard_only_as_long_as_it_scores_high() -> None:
+    class Forgiving(Logistic):
+        def loss(self, positives: Samples, negatives: Samples) -> tuple[Tensor, Tensor]:
+            loss, low = super().loss(positives, negatives)
+            return loss, low - 1000.0
+
+    objective = Forgiving()
+    training = trainer(objective)
+    positives, negatives = clouds()
+    training.settings = OnlineSettings(positives=8, negatives=16, pool=200)
+    scores = objective.score(negatives.features)
+    training.start(positives, negatives, steps=2, rate=0.0)
+    training.run()
+    drawn = [number for _, labels in objective.seen for number in labels.tolist()]
+    # the next hardest come after the hardest, which have been learned
+    assert set(drawn[16:]) == set(scores.topk(32).indices[16:].tolist())

@@ -21,7 +21,12 @@ from visual_tracker.trackers import (
     create_tracker,
     tracker_class,
 )
-from visual_tracker.trackers.adnet import AdnetFastParameters, AdnetParameters, AdnetTracker
+from visual_tracker.trackers.adnet import (
+    AdnetFastParameters,
+    AdnetParameters,
+    AdnetTracker,
+    _Found,
+)
 
 NAMES = ("adnet", "adnet_fast")
 
@@ -334,3 +339,58 @@ def test_fast_has_smaller_budgets() -> None:
 def test_vgg_m_asks_for_weights() -> None:
     with pytest.raises(TrackerUnavailableError, match="set its parameter 'weights'"):
         create_tracker("adnet", "cpu", network="vgg-m")
+
+
+def test_what_was_followed_surely_is_learned_and_the_first_lost_frame_begins_an_update(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, boxes = textured_square(1)
+    tracker: Any = create_tracker(
+        "adnet_fast", "cpu", **SHORT, learn_interval=2, update_interval=7, learn_threshold=0.5
+    )
+    tracker.init(images[0], boxes[0])
+    followed, unsure = _Found(HERE, 0.9, True, True), _Found(HERE, 0.5, True, True)
+    lost, elsewhere = _Found(AWAY, 0.1, False, False), _Found(AWAY, 0.9, True, False)
+    found = [followed, followed, lost, lost, followed, elsewhere, followed, unsure]
+    script = iter(found)
+    remembered, updates = [], []
+    monkeypatch.setattr(tracker, "_found", lambda image, last: next(script))
+    monkeypatch.setattr(
+        tracker._learner, "remember", lambda frame, box, *rest: remembered.append((frame, box))
+    )
+    monkeypatch.setattr(
+        tracker._learner,
+        "start_update",
+        lambda short_term, *rest: updates.append((tracker._frame, short_term)),
+    )
+    tracks = [tracker.track(images[0]) for _ in found]
+    assert [track.is_lost for track in tracks] == [not each.is_held for each in found]
+    # every second frame, but neither the lost one, nor what was found elsewhere, nor the unsure one
+    assert remembered == [(2, HERE)]
+    # of the last frames alone after a failure, of all when it is time
+    assert updates == [(3, True), (7, False)]
+
+
+def test_a_lost_target_is_not_followed_and_found_above_a_threshold_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, boxes = textured_square(1)
+    tracker: Any = create_tracker(
+        "adnet_fast", "cpu", **SHORT, lost_threshold=0.5, found_threshold=0.7
+    )
+    tracker.init(images[0], boxes[0])
+    asked: list[str] = []
+    confidences = iter([0.5, 0.49, 0.69, 0.69, 0.7, 0.6])
+
+    def look(name: str) -> Any:
+        def answer(image: np.ndarray, last: Box) -> tuple[Box, float]:
+            asked.append(name)
+            return HERE, next(confidences)
+
+        return answer
+
+    monkeypatch.setattr(tracker, "_follow", look("follow"))
+    monkeypatch.setattr(tracker, "_search", look("search"))
+    states = [tracker.track(images[0]).is_lost for _ in range(5)]
+    assert states == [False, True, True, False, False]
+    assert asked == ["follow", "follow", "search", "search", "search", "follow"]

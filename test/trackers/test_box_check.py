@@ -128,3 +128,17 @@ def test_what_is_held_is_the_better_box() -> None:
     misframed(tracker, 1 / SCALES[0])
     tracker.track(scene(START))
     assert tracker._hold.held_box.iou(TRUE) > 0.9
+
+
+def test_what_waits_to_be_learned_is_dropped_where_a_frame_was_framed_wrongly() -> None:
+    tracker = started(check_every=2)
+    tracker.set_parameters({"learn_delay": 1})
+    learned: list[Any] = []
+    tracker._memory._combined.learn = lambda *lesson: learned.append(lesson)
+    tracker.track(scene(START))
+    misframed(tracker, 1 / SCALES[0])
+    assert tracker.track(scene(START)).box.iou(TRUE) > 0.9
+    tracker.track(scene(START))
+    assert not learned
+    tracker.track(scene(START))
+    assert len(learned) == 1

@@ -125,3 +125,14 @@ def test_two_distractors_that_pass_each_other_each_take_the_nearer_place() -> No
     tracks.update(found(TARGET, (20.0, 0.0), (24.0, 20.0)), [], is_sure=True)
     tracks.update(found(TARGET, (21.0, 0.0), (23.0, 20.0)), [], is_sure=True)
     assert len(tracks) == 2
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+def test_what_appears_elsewhere_is_another_one(is_sure: bool) -> None:
+    tracks = with_twin()
+    tracks.update(found(TARGET, FAR), [], is_sure=is_sure)
+    assert len(tracks) == 1 + is_sure
+    # the first is remembered where it was seen last
+    twin, far = tracks.strangeness(boxes(TWIN, FAR))
+    assert 0.9 < twin < 1
+    assert far == is_sure

@@ -49,10 +49,18 @@ def test_a_systematic_error_is_measured_and_taken_off() -> None:
 
 def test_one_odd_view_does_not_matter() -> None:
     truth = np.array([0.0, 0.0, 40.0, 40.0])
-    right, odd = proposals((0, 0, 40, 40, 0.9)), proposals((10, 0, 60, 40, 0.9))
-    assert measure_correction([(right, truth), (odd, truth), (right, truth)]) == pytest.approx(
-        np.zeros(4)
-    )
+    right = proposals((0, 0, 40, 40, 0.9))
+    for odd in (proposals((10, 0, 60, 40, 0.9)), proposals((-10, 0, 30, 40, 0.9))):
+        assert measure_correction([(right, truth), (odd, truth), (right, truth)]) == pytest.approx(
+            np.zeros(4)
+        )
+
+
+def test_a_box_of_another_size_must_score_much_more_to_be_the_networks() -> None:
+    truth = np.array([0.0, 0.0, 40.0, 40.0])
+    for score, growth in ((0.85, 0.0), (0.95, np.log(40 / 60))):
+        seen = proposals((0, 0, 40, 40, 0.8), (0, 0, 60, 60, score))
+        assert measure_correction([(seen, truth)]) == pytest.approx([0, 0, growth, growth])
 
 
 def test_nothing_is_corrected_where_the_network_does_not_see_the_target() -> None:

@@ -196,3 +196,38 @@ def test_the_shipped_weights_follow_a_target() -> None:
         track = tracker.track(image)
         assert not track.is_lost
         assert track.box.iou(truth) > 0.5
+
+
+def test_a_lost_frame_teaches_nothing_but_begins_a_short_term_update(
+    weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from visual_tracker.mdnet.learner import Learner
+
+    tracker = started(weights, update_interval=3)
+    remembered: list[int] = []
+    updates: list[tuple[int, bool]] = []
+    monkeypatch.setattr(Learner, "remember", lambda self, frame, *rest: remembered.append(frame))
+    monkeypatch.setattr(
+        Learner,
+        "start_update",
+        lambda self, short_term, *rest: updates.append((tracker._frame, short_term)),
+    )
+    images = [scene(1)[0], background(), scene(1)[0], scene(1)[0]]
+    assert [tracker.track(image).is_lost for image in images] == [False, True, False, False]
+    assert remembered == [1, 3, 4]
+    assert updates == [(2, True), (3, False)]
+
+
+def test_box_and_confidence_are_those_of_the_best_candidates_mean(
+    weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import visual_tracker.mdnet.search as module
+    from visual_tracker.mdnet.learner import Scored
+
+    tracker = started(weights, best=2, box_regression=False)
+    rows = np.array([[60.0, 50, 36, 28], [0, 0, 36, 28], [64, 52, 36, 28]])
+    tried = Scored(rows, torch.zeros(3, 1), np.array([2.0, -9.0, 0.5]))
+    monkeypatch.setattr(module, "tried_boxes", lambda *_: tried)
+    track = tracker.track(scene(1)[0])
+    assert track.box == Box(62, 51, 36, 28)
+    assert track.confidence == pytest.approx(1 / (1 + np.exp(-1.25)))

@@ -218,3 +218,26 @@ def test_thresholds_given_go_before_the_own_ones_and_found_is_not_below_lost() -
     assert own.overridden(Thresholds(0.0, -1, 0.5)) == Thresholds(0.0, 0.7, 0.5)
     assert own.overridden(Thresholds(-1, 0.1, -1)) == Thresholds(0.3, 0.3, 0.2)
     assert own.overridden(Thresholds(0.9, -1, -1)) == Thresholds(0.9, 0.9, 0.2)
+
+
+def test_evidence_is_counted_from_the_threshold_of_a_loss() -> None:
+    # logits of .1, .2, .4, .45, .51 and .8 are -2.197, -1.386, -.405, -.201, .04 and 1.386
+    rules = RULES._replace(thresholds=Thresholds(lost=0.2, found=0.8, similarity=0.3))
+    for confidence, found in ((0.45, False), (0.51, True)):
+        hold = lost(rules)
+        assert hold.update(seen(FAR, confidence), rules) is TrackState.LOST
+        assert (hold.update(seen(FAR, confidence), rules) is TrackState.TRACKING) == found
+    held = TargetHold(HOME)
+    patient = rules._replace(hysteresis=1.0)
+    states = [held.update(seen(HOME, confidence), patient) for confidence in (0.1, 0.4, 0.1, 0.1)]
+    # each .1 speaks for a loss by .811, and .4 against it by .981
+    assert states == [TrackState.TRACKING] * 3 + [TrackState.LOST]
+
+
+def test_what_is_below_the_threshold_of_a_loss_is_not_found_whatever_was_before() -> None:
+    hold = lost()
+    # it was seen beside where it was lost, where that is not enough yet, and has come back there
+    assert hold.update(seen(Box(12, 0, 10, 10), 0.7), RULES) is TrackState.LOST
+    back = Box(8, 0, 10, 10)
+    assert hold.is_found(seen(back, 0.5), RULES)
+    assert not hold.is_found(seen(back, 0.49), RULES)

@@ -55,6 +55,8 @@ def test_the_middle_cell_is_the_crops_centre() -> None:
     assert cell_of(np.array([0.0, 0.0]), (27, 27), STRIDE) == pytest.approx([13, 13])
     assert cell_of(np.array([16.0, -8.0]), (27, 81), STRIDE) == pytest.approx([12, 42])
     assert nearest_cell(np.array([-1000.0, 3.9]), (27, 27), STRIDE) == (13, 0)
+    # what lies beyond the border is nearest to the border's cells
+    assert nearest_cell(np.array([1000.0, 1000.0]), (27, 81), STRIDE) == (26, 80)
 
 
 @settings(deadline=None)
@@ -82,6 +84,7 @@ def test_the_peak_near_a_point_by_hand() -> None:
     assert peak_near(answer, np.zeros(2), 15.9, 16) == 0.4
     assert peak_near(answer, np.zeros(2), 32.0, 16) == 0.9
     assert peak_near(answer, np.array([32.0, 0.0]), 0.0, 16) == 0.9
+    assert peak_near(answer, np.array([64.0, 0.0]), 32.0, 16) == 0.9
     # beyond the border that of the border
     assert peak_near(answer, np.array([-500.0, -500.0]), 32.0, 16) == 2.0
 
@@ -167,3 +170,26 @@ def test_windows_of_an_even_side_have_a_filter_of_an_even_side() -> None:
     answer = learned.respond(learned.project(features))
     assert answer.shape == (19, 19)
     assert np.unravel_index(answer.argmax(), answer.shape) == (9, 9)
+
+
+def test_samples_are_all_cells_near_some_others_and_the_distractors() -> None:
+    views, boxes = [scene((0, 13, 13))], [at(13, 13)]
+    settings = ModelSettings(channels=6, distractor_weight=4.0)
+    learned = TargetModel(views, boxes, WINDOW, STRIDE, settings)
+    features = learned.project(scene((0, 10, 12)))
+    distractors = np.concatenate([at(10, 22)[:2, None], np.array([[1000.0], [0.0]])], axis=1)
+    samples = learned._samples(features, at(10, 12), distractors)
+    # 21 cells lie within two and a half of the target's, and 96 of the others stand for all
+    near, others = 21, 96
+    stands_for = (27 * 27 - near) / others
+    assert len(samples.inputs) == near + others + 2
+    expected = [1.0] * near + [stands_for] * others + [4 * stands_for] * 2
+    assert samples.weights == pytest.approx(np.array(expected))
+    # a fifth of the target's side, 64 pixels, is 1.6 cells
+    assert samples.labels[:near].max() == pytest.approx(1)
+    assert samples.labels[:near].min() == pytest.approx(np.exp(-5 / (2 * 1.6**2)))
+    assert samples.labels[near:].max() < samples.labels[:near].min()
+    # a distractor beyond the map is taken for its border's; windows of five cells within seven
+    for inputs, (row, column) in zip(samples.inputs[-2:], [(10, 22), (13, 26)], strict=True):
+        window = features[:, row + 1 : row + 6, column + 1 : column + 6]
+        assert (inputs == window.ravel()).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,34 @@ def test_answers_of_one_kind_are_refused(tmp_path: Path) -> None:
     alike = [w for w in witnesses() if w.is_target]
     with pytest.raises(DataError, match="answers that are not"):
         calibrate(alike, weights)
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The smallest value that a share of equal ones does not exceed."""
+    return sorted(values)[math.ceil(share * len(values) - 1e-9) - 1]
+
+
+def test_thresholds_are_quantiles_of_the_answers_that_they_are_for(tmp_path: Path) -> None:
+    weights = tmp_path / "net.safetensors"
+    weights.write_bytes(b"weights")
+    rng = np.random.default_rng(5)
+    given = []
+    for number in range(4000):
+        is_target, is_lost = number % 4 > 0, number % 5 == 0
+        # after a loss the target is recognised less well
+        shift = (0.35 if is_lost else 0.6) * is_target
+        signs = rng.normal(size=2) + 2.0 * shift
+        looks = rng.uniform(0.1, 0.6, 2) + 0.2 * shift
+        evidence = Evidence(*signs, *looks)
+        given.append(Witness(evidence, is_target, is_lost, "video", False))
+    fitted = calibrate(given, weights)
+    there = [w for w in given if w.is_target]
+    of_local = [fitted.probability(w.evidence) for w in there if not w.is_lost]
+    of_others = [fitted.probability(w.evidence) for w in given if not w.is_target]
+    alike = [min(w.evidence.first, w.evidence.recent) for w in there]
+    lost, found, similarity = fitted.thresholds
+    assert 0.05 < lost < found < 0.98  # within their bounds
+    assert lost == pytest.approx(quantile(of_local, 0.02))
+    assert found == pytest.approx(quantile(of_others, 0.98))
+    assert similarity == pytest.approx(quantile(alike, 0.001))
+    assert similarity > 0

@@ -252,3 +252,21 @@ def test_frames_that_show_an_excluded_picture_are_dropped(tmp_path: Path) -> Non
     assert images.excluded == {paths[1]}
     with pytest.raises(DataError, match="no picture of a video is left"):
         drop_unusable_frames(Collection([track("gone", paths[1])]), images)
+
+
+def test_a_name_that_ends_like_a_targets_number_is_known_as_it_is(tmp_path: Path) -> None:
+    exclusions = Exclusions.read([write_evaluation(tmp_path, "Street-1", 1)])
+    assert exclusions.names_video("Street-1")
+    assert not exclusions.names_video("Street")
+    assert not exclusions.names_video("Street-2")
+
+
+def test_a_file_of_the_same_size_is_not_the_same_file(tmp_path: Path) -> None:
+    folder = write_evaluation(tmp_path / "evaluation", frames=1)
+    content = (folder / "Corridor" / "img" / "0001.jpg").read_bytes()
+    exclusions = Exclusions.read([folder])
+    (tmp_path / "same.jpg").write_bytes(content)
+    (tmp_path / "other.jpg").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert exclusions.holds_file(tmp_path / "same.jpg")
+    assert not exclusions.holds_file(tmp_path / "other.jpg")
+    assert not exclusions.holds_file(tmp_path / "missing.jpg")

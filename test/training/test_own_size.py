@@ -31,9 +31,9 @@ def square_in(crop: torch.Tensor) -> list[float]:
 
 
 def test_a_target_that_fills_half_of_the_template_has_its_own_size() -> None:
-    # 63.5 and as much context beside it make 127; twice as large makes 2; flat ones by area
-    boxes = torch.tensor([[5.0, 9, 63.5, 63.5], [0, 0, 127, 127], [0, 0, 0, 0], [0, 0, 20, 60]])
-    flat = (60 * 100) ** 0.5 / 127
+    # 64.5 and as much context beside it make 129; twice as large makes 2; flat ones by area
+    boxes = torch.tensor([[5.0, 9, 64.5, 64.5], [0, 0, 129, 129], [0, 0, 0, 0], [0, 0, 20, 60]])
+    flat = (60 * 100) ** 0.5 / 129
     assert own_scale(boxes).tolist() == pytest.approx([1, 2, 1, flat])
 
 

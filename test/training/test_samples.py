@@ -22,6 +22,8 @@ from visual_tracker.training.images import ImageStore
 from visual_tracker.training.pairs import make_sampler
 from visual_tracker.training.plans import (
     Jitter,
+    Plan,
+    Planner,
     SampleError,
     jittered_frame,
     onto_place,
@@ -295,9 +297,15 @@ def test_patches_keep_their_outline_within_their_place() -> None:
 def test_pasted_objects_keep_their_distance() -> None:
     rng = np.random.default_rng(0)
     target = Box(50, 50, 30, 30)
+    places = [augment.distractor_place(target, 129, rng) for _ in range(20)]
+    found = [place for place in places if place is not None]
+    assert len(found) > 15
+    for place in found:
+        assert place.iou(target) == 0
+        # about as large as the target
+        assert 0.74 < place.width / target.width < 1.35
+        assert place.width == pytest.approx(place.height)
     for _ in range(20):
-        place = augment.distractor_place(target, 129, rng)
-        assert place is None or place.iou(target) == 0
         hidden = augment.occluder_place(target, rng).intersection_area(target) / target.area
         assert 0.15 < hidden < 0.55
 
@@ -335,3 +343,113 @@ def test_blur_keeps_brightness_and_grey_keeps_channels() -> None:
     assert np.array_equal(augment.seen(image, augment.Look(), False, mirrored=True), image[:, ::-1])
     grey = augment.grey(image)
     assert np.array_equal(grey[:, :, 0], grey[:, :, 2])
+
+
+def test_changes_go_to_both_sides() -> None:
+    rng = np.random.default_rng(0)
+    values = [augment.spread(rng, 2.0) for _ in range(500)]
+    assert -2 <= min(values) < -1.9
+    assert 1.9 < max(values) <= 2
+    assert np.mean(values) == pytest.approx(0, abs=0.2)
+    lights = [augment.draw_light(0.2, rng) for _ in range(500)]
+    contrasts = [np.mean(gains) for gains, _ in lights]
+    brightness = [value for _, value in lights]
+    assert 0.75 < min(contrasts) < 0.85
+    assert 1.15 < max(contrasts) < 1.25
+    assert -25.6 <= min(brightness) < -24
+    assert 24 < max(brightness) <= 25.6
+    # colour changes by a fourth of it
+    casts = [max(gains) / min(gains) for gains, _ in lights]
+    assert 1.07 < max(casts) <= 1.05 / 0.95
+
+
+def test_coarse_and_compressed_looks_come_as_often_as_the_recipe_says() -> None:
+    def share(recipe: Recipe) -> tuple[float, float]:
+        looks = [augment.draw_look(recipe, np.random.default_rng(n)) for n in range(400)]
+        coarse = np.mean([look.coarseness > 1 for look in looks])
+        return float(coarse), float(np.mean([look.quality is not None for look in looks]))
+
+    assert share(Recipe(coarse=0.0, compression=1.0)) == (0, 1)
+    assert share(Recipe(coarse=1.0, compression=0.0)) == (1, 0)
+    assert share(Recipe(coarse=0.3, compression=0.6)) == pytest.approx((0.3, 0.6), abs=0.08)
+
+
+def test_a_look_by_hand() -> None:
+    image = np.full((6, 6, 3), 100, np.uint8)
+    look = augment.Look(gains=(1.0, 2.0, 0.5), brightness=10.0)
+    shown = augment.seen(image, look, without_colour=False, mirrored=False)
+    # 100 is 28 below the middle
+    assert shown[0, 0].tolist() == [128 - 28 + 10, 128 - 56 + 10, 128 - 14 + 10]
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for look, expected in (
+        (augment.Look(coarseness=3.0), augment.coarsened(noise, 3.0)),
+        (augment.Look(quality=30), augment.compressed(noise, 30)),
+    ):
+        assert np.array_equal(augment.seen(noise, look, False, False), expected)
+    assert np.array_equal(augment.seen(noise, augment.Look(), True, False), augment.grey(noise))
+
+
+def plans_of(folder: Path, **changes: object) -> list[Plan]:
+    recipe = plain_recipe(**changes)
+    sampler, _ = make_sampler(read_collection(folder), recipe)
+    planner = Planner(sampler, ImageStore().size, TINY, recipe)
+    return [planner.plan(number) for number in range(40)]
+
+
+def test_a_pair_of_two_targets_has_no_box(tmp_path: Path) -> None:
+    def scene(path: Path) -> str:
+        return path.stem.split("_")[0]
+
+    plans = plans_of(write_native(tmp_path), negative_pairs=0.5, flip=0.5)
+    for plan in plans:
+        is_positive = scene(plan.template.path) == scene(plan.search.path)
+        assert (plan.box is not None) == (plan.centered_box is not None) == is_positive
+    assert 5 < sum(plan.box is None for plan in plans) < 35
+
+
+def test_other_objects_are_pasted_beside_the_target_and_over_it(tmp_path: Path) -> None:
+    folder = write_native(tmp_path)
+    none = plans_of(folder)
+    beside = plans_of(folder, distractors=1.0)
+    over = plans_of(folder, occluders=1.0)
+    both = plans_of(folder, distractors=1.0, occluders=1.0)
+    counts = [[len(plan.patches) for plan in plans] for plans in (none, beside, over, both)]
+    assert set(counts[0]) == {0}
+    assert sum(counts[1]) > 10
+    assert sum(counts[2]) > 10
+    assert max(counts[3]) == 2
+
+    def hidden(plan: Plan) -> float:
+        """Share of the target that a pasted object covers."""
+        assert plan.box is not None
+        left, top, right, bottom = (max(0, round(value)) for value in plan.box.xyxy)
+        inside = plan.patches[0].mask[top:bottom, left:right]
+        return float((inside > 0).mean())
+
+    # a pixel of its border may be shared
+    assert np.mean([hidden(plan) for plan in beside if plan.patches]) < 0.03
+    shares = [hidden(plan) for plan in over if plan.patches]
+    assert 0.1 < np.median(shares) < 0.6
+    for plan in [*beside, *over]:
+        for patch in plan.patches:
+            assert patch.layer.path != plan.search.path
+
+
+def test_a_crop_shows_as_much_of_its_image_as_the_recipe_asks_for(tmp_path: Path) -> None:
+    folder = write_native(tmp_path)
+
+    def least(content: float) -> float:
+        plans = plans_of(folder, search_shift=60.0, min_content=content)
+        sizes = ImageStore().size
+        return min(shown_share(sizes(plan.search.path), plan.search.frame) for plan in plans)
+
+    assert least(0.1) < 0.8 <= least(0.8)
+
+
+def test_videos_are_changed_half_as_much_as_stills() -> None:
+    recipe = Recipe(stretch=0.2, rotation=20.0, shear=0.1, search_shift=9.0, search_scale=0.3)
+    for is_still, part in ((True, 1.0), (False, 0.5)):
+        jitter = search_jitter(LITE, recipe, is_still)
+        changes = jitter.stretch, jitter.rotation, jitter.shear
+        assert changes == pytest.approx((0.2 * part, 20 * part, 0.1 * part))
+        assert (jitter.shift, jitter.scale) == (9.0, 0.3)

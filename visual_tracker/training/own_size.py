@@ -14,14 +14,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from visual_tracker.crops import context_area
-from visual_tracker.training.teachers.nanotrack import SEARCH_SIZE, TEMPLATE_SIZE, Lesson
+from visual_tracker.models.geometry import LITE_RPN
+from visual_tracker.training.teachers.nanotrack import SEARCH_SIZE, Lesson
 
 #: the teacher's box is the best one within this share of the target's mean side from its centre
 _NEAR = 0.5
 
 
 def own_scale(boxes: Tensor) -> Tensor:
-    """How many times larger targets are than the template shows them, (B,).
+    """How many times larger targets are than our template crop shows them, (B,).
+
+    The teacher's template is cut out of that crop, not shrunk from it.
 
     Args:
         boxes: (B, 4), centre x, centre y, width, height of the target from the search crop's
@@ -29,7 +32,7 @@ def own_scale(boxes: Tensor) -> Tensor:
     """
     width, height = boxes[:, 2], boxes[:, 3]
     side = context_area(width, height).sqrt()
-    return torch.where(width > 0, side / TEMPLATE_SIZE, torch.ones_like(side))
+    return torch.where(width > 0, side / LITE_RPN.context_size, torch.ones_like(side))
 
 
 def at_own_size(search: Tensor, scale: Tensor) -> Tensor:
