@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from visual_tracker.annotations import Collection, View
@@ -36,9 +36,9 @@ def describe_inputs(
     excluded = exclusions.prints.tobytes() + repr(sorted(exclusions.names)).encode()
     return {
         "--network": network,
-        "--data": _digest(repr(_content(collection)).encode()),
-        "--exclude": _digest(excluded),
-        "--initial": "" if initial is None else _digest(initial.read_bytes()),
+        "--data": _digest(_content(collection)),
+        "--exclude": _digest([excluded]),
+        "--initial": "" if initial is None else _digest([initial.read_bytes()]),
         "processes": str(processes),
     }
 
@@ -71,20 +71,21 @@ def write_inputs(output: Path, inputs: Mapping[str, str]) -> None:
     (output / FILE).write_text(json.dumps(dict(inputs), indent=1) + "\n")
 
 
-def _content(collection: Collection) -> list[object]:
-    """Names, boxes and order, without the folders that they lie in."""
-    return [
-        [
-            (track.name, track.label, [(number, _view(view)) for number, view in track.frames])
-            for track in collection.tracks
-        ],
-        [(still.source, list(map(_view, still.objects))) for still in collection.stills],
-    ]
+def _content(collection: Collection) -> Iterator[bytes]:
+    """Names, boxes and order, without the folders that they lie in, one video or still a time."""
+    for track in collection.tracks:
+        frames = [(number, _view(view)) for number, view in track.frames]
+        yield repr((track.name, track.label, frames)).encode()
+    for still in collection.stills:
+        yield repr((still.source, list(map(_view, still.objects)))).encode()
 
 
 def _view(view: View) -> tuple[object, ...]:
     return view.path.name, view.box.xywh, view.label, view.polygons
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+def _digest(contents: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()[:16]
