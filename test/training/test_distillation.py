@@ -269,7 +269,7 @@ class TeacherOfSizes(FixedTeacher):
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_boxes_are_so_far_those_of_the_target_at_its_own_size(share: float) -> None:
     batch = a_batch([True])
-    batch["box"] = torch.tensor([[8.0, 0.0, 127.0, 127.0]])  # twice its own size
+    batch["box"] = torch.tensor([[8.0, 0.0, 129.0, 129.0]])  # twice its own size
     sure = torch.full((1, 15, 15), -20.0)
     sure[0, 7, 7] = 20.0
     here, there = a_lesson(1)._replace(logits=sure), a_lesson(1)._replace(logits=sure)
