@@ -256,6 +256,14 @@ needs_engine = pytest.mark.skipif(
 )
 
 
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of exports that is empty, and no matcher in use."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shared_matchers._MATCHERS.clear()
+    return tmp_path
+
+
 @needs_engine
 def test_an_export_is_made_once_and_then_torch_need_not_be_there(tmp_path: Path) -> None:
     pytest.importorskip("torch")
@@ -276,15 +284,13 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
 
 @needs_engine
 def test_a_full_disk_of_the_cache_costs_only_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    shared_matchers._MATCHERS.clear()
     export = torch.onnx.export
 
     def export_elsewhere(graph: object, example: object, path: str, **options: object) -> None:
-        if Path(path).is_relative_to(tmp_path):
+        if Path(path).is_relative_to(own_cache):
             raise OSError(28, "No space left on device", path)
         export(graph, example, path, **options)
 
@@ -295,23 +301,19 @@ def test_a_full_disk_of_the_cache_costs_only_time(
 
 @needs_engine
 def test_where_nothing_can_be_written_torch_runs_the_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
-    (tmp_path / "visual_tracker").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    shared_matchers._MATCHERS.clear()
+    (own_cache / "visual_tracker").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(own_cache / "nowhere"))
     assert type(create_tracker("siamrpn", "cpu").matcher).__name__ == "TorchProposalMatcher"
 
 
 @needs_engine
 def test_networks_are_exported_one_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    shared_matchers._MATCHERS.clear()
     export, under_way = torch.onnx.export, threading.Semaphore(1)
 
     def alone(*arguments: object, **options: object) -> None:
@@ -327,12 +329,10 @@ def test_networks_are_exported_one_at_a_time(
 
 
 @needs_engine
-def test_a_damaged_export_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_export_is_made_anew(own_cache: Path) -> None:
     pytest.importorskip("torch")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    shared_matchers._MATCHERS.clear()
     create_tracker("siamrpn", "cpu")
-    (folder,) = (tmp_path / "visual_tracker" / "exports").iterdir()
+    (folder,) = (own_cache / "visual_tracker" / "exports").iterdir()
     (folder / "search.onnx").write_bytes(b"rubbish")
     shared_matchers._MATCHERS.clear()
     tracker = create_tracker("siamrpn", "cpu")

@@ -49,14 +49,13 @@ class RunOptions:
     jobs: int = 1
     conditions: tuple[tuple[str, object], ...] = ()
 
-    def fingerprint(self, candidate: Candidate, sequence_digest: str) -> Fingerprint:
-        """All that a run's outcome depends on, its times too."""
+    def fingerprint(self, candidate: Candidate) -> Fingerprint:
+        """All that a run's outcome depends on, its times too, beside the sequence."""
         return {
             "code": provenance.code_digest(),
             "libraries": provenance.library_versions(),
             "machine": describe_machine(),
             "candidate": candidate.describe(),
-            "sequence": sequence_digest,
             "realtime_fps": self.realtime_fps,
             "supervised": self.supervised,
             "threads": self.threads,
@@ -108,10 +107,11 @@ def plan(
     Long ones first, so that no worker is left alone with one at the end.
     """
     ordered = sorted(sequences, key=len, reverse=True)
-    digests = [provenance.sequence_digest(sequence) for sequence in ordered]
+    digests = [{"sequence": provenance.sequence_digest(sequence)} for sequence in ordered]
+    fingerprints = ((candidate, options.fingerprint(candidate)) for candidate in candidates)
     return [
-        Job(candidate, sequence, options, store, options.fingerprint(candidate, digest))
-        for candidate in candidates
+        Job(candidate, sequence, options, store, {**fingerprint, **digest})
+        for candidate, fingerprint in fingerprints
         for sequence, digest in zip(ordered, digests, strict=True)
     ]
 

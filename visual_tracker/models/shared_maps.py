@@ -12,7 +12,7 @@ from visual_tracker.models.engines.base import EngineError
 from visual_tracker.models.engines.choice import AUTO, TORCH, Choice
 from visual_tracker.models.exports import ExportError, export_maps
 from visual_tracker.models.region_maps import GraphMaps, RegionMaps, TorchMaps
-from visual_tracker.models.shared_matchers import MAKING, MatcherSpec, on_engine, on_first_engine
+from visual_tracker.models.shared_matchers import MatcherSpec, made_once, on_engine, on_first_engine
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,12 +30,10 @@ def shared_maps(spec: MatcherSpec, network: Any) -> RegionMaps:
     Raises:
         EngineError: if the engine named cannot run it.
     """
-    with MAKING:
-        maps = _MAPS.get(spec)
-        if maps is None:
-            maps = on_first_engine(spec, lambda choice: _on(choice, spec, network))
-            _MAPS[spec] = maps
-        return maps
+    maps: RegionMaps = made_once(
+        _MAPS, spec, lambda: on_first_engine(spec, lambda choice: _on(choice, spec, network))
+    )
+    return maps
 
 
 def _on(choice: Choice, spec: MatcherSpec, network: Any) -> RegionMaps:

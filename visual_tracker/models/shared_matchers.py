@@ -71,7 +71,7 @@ class MatcherSpec(NamedTuple):
 
 
 #: held while a network is loaded and exported: torch's exporter knows one export at a time
-MAKING = threading.RLock()
+_MAKING = threading.RLock()
 
 #: matchers in use; one that no tracker holds any more is freed
 _MATCHERS: WeakValueDictionary[MatcherSpec, Any] = WeakValueDictionary()
@@ -84,11 +84,16 @@ def shared_matcher(spec: MatcherSpec) -> Any:
         WeightsError: if the file cannot be used.
         EngineError: if the engine named cannot run it.
     """
-    with MAKING:
-        matcher = _MATCHERS.get(spec)
-        if matcher is None:
-            matcher = _MATCHERS[spec] = _load(spec)
-        return matcher
+    return made_once(_MATCHERS, spec, lambda: _load(spec))
+
+
+def made_once(made: WeakValueDictionary[Any, Any], key: object, make: Callable[[], Any]) -> Any:
+    """What is in use under a key, or what `make` gives if nothing is; one is made at a time."""
+    with _MAKING:
+        found = made.get(key)
+        if found is None:
+            found = made[key] = make()
+        return found
 
 
 def _load(spec: MatcherSpec) -> Any:

@@ -17,7 +17,11 @@ _RELIABILITY = {
     "reliable": ReliabilityPolicy.RELIABLE,
 }
 
-_RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+#: types of images, and how the node takes them
+_TRANSPORTS = (
+    ("sensor_msgs/msg/Image", ", which takes image_transport:=raw"),
+    ("sensor_msgs/msg/CompressedImage", ", which takes image_transport:=compressed"),
+)
 
 
 def image_qos(reliability: str, depth: int = 1) -> QoSProfile:
@@ -70,14 +74,8 @@ def _other_images(node: Node, topic: str, message_type: str) -> str:
         for name, types in node.get_topic_names_and_types()
         if name != topic and not name.endswith("/debug_image")
     ]
-    names = sorted(name for name, types in found if message_type in types)
-    if names:
-        return f"; {message_type} is published on {', '.join(names)}"
-    for other_type, transport in (_RAW, "raw"), (_COMPRESSED, "compressed"):
-        names = sorted(name for name, types in found if other_type in types)
+    for kind, use in ((message_type, ""), *_TRANSPORTS):
+        names = sorted(name for name, types in found if kind in types)
         if names:
-            return (
-                f"; {other_type} is published on {', '.join(names)}, which takes "
-                f"image_transport:={transport}"
-            )
+            return f"; {kind} is published on {', '.join(names)}{use}"
     return ""

@@ -210,9 +210,9 @@ def _images_below(folder: Path) -> list[Path]:
     for place, below, files in os.walk(folder, followlinks=True):
         images += [Path(place, name) for name in files]
         # a link may lead back up
-        fresh = [name for name in sorted(below) if Path(place, name).resolve() not in seen]
-        seen.update(Path(place, name).resolve() for name in fresh)
-        below[:] = fresh
+        real = {name: Path(place, name).resolve() for name in sorted(below)}
+        below[:] = [name for name, folder in real.items() if folder not in seen]
+        seen.update(real.values())
     return sorted(path for path in images if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
