@@ -406,6 +406,25 @@ def test_a_target_started_again_twice_is_reported_as_it_was_before_both(stream: 
     stream.fleet.gate.open()
 
 
+def test_a_target_started_twice_before_it_was_ever_reported_is_left_out_as_after_once(
+    stream: Stream,
+) -> None:
+    stream.feed(0, 1, 2)
+    stream.fleet.gate.shut()
+    outcome(stream.session.init_target(BOX, "dog", stamp=stamp_of(0)))
+    stream.fleet.gate.wait_for_arrivals(1)  # about to track frame 1
+    again = stream.session.init_target(Box(30, 10, 9, 9), "dog", stamp=stamp_of(1))
+    for number in (3, 4):
+        stream.submit(number)
+        stream.fleet.gate.let_one_through()
+        assert stream.result().targets == ()
+    outcome(again)
+    stream.fleet.gate.open()
+    stream.fleet.started_on(1).wait_until_seen(4)
+    (result,) = stream.feed(5)
+    assert [(dog.id, dog.track.box.x) for dog in result.targets] == [("dog", 34)]
+
+
 def test_reports_follow_requests_without_an_image(stream: Stream) -> None:
     start(stream)
     stream.feed(1)

@@ -23,6 +23,7 @@ from visual_tracker.frames import NANOSECONDS, Frame, FrameBuffer
 from visual_tracker.images import Image, ImageError
 from visual_tracker.parameters import Value
 from visual_tracker.targets import (
+    Target,
     TargetError,
     TargetReport,
     TargetSet,
@@ -342,11 +343,14 @@ class TrackingSession:
 
     def _report(self) -> tuple[TargetReport, ...]:
         """Of every target that is to be reported."""
-        reports = (
-            self._catch_up.replaced(target.id) if target.id in self._catch_up else target.report()
-            for target in self._targets.targets.values()
-        )
+        reports = map(self._latest, self._targets.targets.values())
         return tuple(report for report in reports if report is not None)
+
+    def _latest(self, target: Target) -> TargetReport | None:
+        """What is reported of a target; None as long as it is behind and replaces none."""
+        if target.id in self._catch_up:
+            return self._catch_up.replaced(target.id)
+        return target.report()
 
     def _reject(self, problem: str, awaiting: list[_InitRequest]) -> None:
         """A frame that cannot be used: inits for just that frame are refused, others wait on."""
@@ -378,9 +382,7 @@ class TrackingSession:
         if not self._take_up(request):
             return
         before = self._targets.targets.get(request.target_id)
-        replaced = None
-        if before is not None:
-            replaced = self._catch_up.replaced(before.id) or before.report()
+        replaced = None if before is None else self._latest(before)
         try:
             target = self._targets.init(image, request.box, request.target_id, request.label)
         except Exception as error:  # whatever the tracker's library raises, the stream goes on
