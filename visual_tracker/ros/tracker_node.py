@@ -6,12 +6,10 @@ publishes; the executor's takes services, parameters and timers. Only the worker
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future as WorkerFuture
-from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
@@ -19,43 +17,37 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 from rclpy._rclpy_pybind11 import RCLError
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
-from std_srvs.srv import Trigger
-from vision_msgs.msg import Detection2DArray
 
-from visual_tracker.drawing import draw_targets
 from visual_tracker.parameters import ParameterError
-from visual_tracker.ros import conversions, diagnostics, frame_times
+from visual_tracker.ros import conversions, diagnostics
 from visual_tracker.ros.delivery import Delivery
-from visual_tracker.ros.diagnostics import Durations
-from visual_tracker.ros.frame_times import Arrival, FrameTimes
+from visual_tracker.ros.frame_times import Arrival
 from visual_tracker.ros.image_subscription import ImageSubscription
 from visual_tracker.ros.log_throttle import LogThrottle
 from visual_tracker.ros.node_parameters import NodeParameters
 from visual_tracker.ros.parameters import ParameterServer
 from visual_tracker.ros.qos import explain_silence, image_qos
+from visual_tracker.ros.results import ResultPublisher
 from visual_tracker.ros.spinning import run, run_all
+from visual_tracker.ros.target_services import TargetServices
 from visual_tracker.ros.topics import image_topic
 from visual_tracker.session import (
-    REFUSALS,
     FrameResult,
     SessionSettings,
     Statistics,
     TrackingSession,
 )
+from visual_tracker.targets import TargetError
 from visual_tracker.trackers import (
     Tracker,
     TrackerUnavailableError,
     tracker_class,
     tracker_names,
 )
-from visual_tracker_msgs.msg import TargetStateArray
-from visual_tracker_msgs.srv import InitTarget, RemoveTarget
 
 _STATISTICS_ZERO = Statistics()
 
@@ -117,19 +109,9 @@ class TrackerNode(LifecycleNode):
         return self._settings.autostart
 
     def _create_interfaces(self) -> None:
-        self._detections = self.create_lifecycle_publisher(Detection2DArray, "~/detections", 10)
-        self._states = self.create_lifecycle_publisher(TargetStateArray, "~/target_states", 10)
-        self._debug_image = self.create_lifecycle_publisher(Image, "~/debug_image", 1)
-        self._timing = self.create_lifecycle_publisher(DiagnosticArray, "~/timing", 10)
+        self._results = ResultPublisher(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        # an init may wait for its image; reentrant, so that others are served meanwhile
-        waiting = ReentrantCallbackGroup()
-        for service, name, callback in (
-            (InitTarget, "~/init_target", self._on_init_target),
-            (RemoveTarget, "~/remove_target", self._on_remove_target),
-            (Trigger, "~/clear_targets", self._on_clear_targets),
-        ):
-            self.create_service(service, name, callback, callback_group=waiting)
+        self._target_services = TargetServices(self, self._serving_session)
         # by a clock that always runs: with use_sim_time the node's own waits for /clock
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(1.0, self._report, clock=steady)
@@ -312,124 +294,29 @@ class TrackerNode(LifecycleNode):
         if self._session is not None and self._active:
             self._session.submit(frame)
 
-    @contextmanager
-    def _unless_interrupted(self) -> Iterator[None]:
-        """On the worker's thread: an interruption makes ROS invalid at once, also amid this."""
-        try:
-            yield
-        except RCLError:
-            if self.context.ok():
-                raise
-
     def _debug_wanted(self) -> bool:
-        with self._unless_interrupted():
-            return self._active and self._debug_image.get_subscription_count() > 0
-        return False
+        """On the worker's thread: whether images are to be decoded though there is no target."""
+        return self._active and self._results.wants_image()
 
     def _publish(self, result: FrameResult) -> None:
         """On the worker's thread: everything that one frame gives."""
         if self._active and self.context.ok():
-            with self._unless_interrupted():
-                self._publish_all(result)
-
-    def _publish_all(self, result: FrameResult) -> None:
-        assert isinstance(result.frame, conversions.MessageFrame)
-        header = result.frame.message.header
-        self._detections.publish(conversions.detections_message(result, header))
-        times = self._note_times(result, result.frame.arrival)
-        self._states.publish(conversions.states_message(result, header, self._settings.tracker))
-        if self._timing.get_subscription_count() > 0:
-            name = self.get_fully_qualified_name()
-            self._timing.publish(frame_times.to_message(times, header, name))
-        if result.image is not None and self._debug_wanted():
-            drawn = draw_targets(result.image, result.targets)
-            self._debug_image.publish(conversions.image_message(drawn, header))
-
-    def _note_times(self, result: FrameResult, arrival: Arrival) -> FrameTimes:
-        """Times of a frame whose detections have just been published."""
-        times = FrameTimes(
-            sent=arrival.sent,
-            arrived=arrival.arrived,
-            taken=arrival.taken,
-            tracking_began=result.tracking_began,
-            tracking_ended=result.tracking_ended,
-            published=time.time_ns(),
-        )
-        # by the node's clock, which may be a simulation's, as the stamp is
-        now = self.get_clock().now().nanoseconds
-        # a camera that does not stamp, a simulation that has not begun
-        latency = (now - result.frame.stamp) / 1e9 if now and result.frame.stamp else math.nan
-        self._durations.add(Durations(latency, times.tracker_seconds, times.own_seconds))
-        return times
+            durations = self._results.publish(result, self._settings.tracker)
+            if durations is not None:
+                self._durations.add(durations)
 
     # -- services ---------------------------------------------------------------------------------
 
-    async def _on_init_target(
-        self, request: InitTarget.Request, response: InitTarget.Response
-    ) -> InitTarget.Response:
-        stamp = conversions.stamp_to_nanoseconds(request.stamp) or None
+    def _serving_session(self) -> TrackingSession:
+        """The session that services may ask.
 
-        def ask(session: TrackingSession) -> WorkerFuture[Any]:
-            box = conversions.box_from_message(request.bbox)
-            return session.init_target(box, request.target_id, request.label, stamp)
-
-        granted, response.message = await self._ask(ask)
-        response.success = granted is not None
-        response.target_id = request.target_id
-        if granted is not None:
-            response.target_id = granted.target_id
-            response.bbox = conversions.box_to_message(granted.box)
-            response.message = f"tracking '{granted.target_id}' from {granted.box}"
-        self.get_logger().info(f"init_target: {response.message}")
-        return response
-
-    async def _on_remove_target(
-        self, request: RemoveTarget.Request, response: RemoveTarget.Response
-    ) -> RemoveTarget.Response:
-        _, problem = await self._ask(lambda session: session.remove_target(request.target_id))
-        response.success = not problem
-        response.message = problem or f"'{request.target_id}' is no longer tracked"
-        return response
-
-    async def _on_clear_targets(
-        self, request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        count, problem = await self._ask(lambda session: session.clear_targets())
-        response.success = not problem
-        response.message = problem or f"{count} target(s) removed"
-        return response
-
-    async def _ask(self, ask: Callable[[TrackingSession], WorkerFuture[Any]]) -> tuple[Any, str]:
-        """Have the worker do something, without holding the executor; (result, why refused)."""
+        Raises:
+            TargetError: if there is none now.
+        """
         if self._session is None or not self._active:
             why = f" ({self._problem})" if self._problem else ""
-            return None, f"refused: the node is {self._lifecycle_state}, not active{why}"
-        try:
-            return await self._awaitable(ask(self._session)), ""
-        except REFUSALS as error:
-            return None, f"refused: {error}"
-        except Exception as error:  # a bug; whoever asks must have an answer all the same
-            self.get_logger().error(f"internal error: {traceback.format_exc()}")
-            return None, f"failed: {error!r}; the node's log says more"
-
-    def _awaitable(self, worker_future: WorkerFuture[Any]) -> Future:
-        """A future that the executor can await and is woken for when the worker is done."""
-        future = Future()
-        executor = self.executor
-
-        def hand_over(done: WorkerFuture[Any]) -> None:
-            error = done.exception()
-            if not self.context.ok():
-                return  # nobody waits any more
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(done.result())
-            if executor is not None:
-                executor.wake()
-
-        worker_future.add_done_callback(hand_over)
-        return future
+            raise TargetError(f"the node is {self._lifecycle_state}, not active{why}")
+        return self._session
 
     # -- parameters -------------------------------------------------------------------------------
 
