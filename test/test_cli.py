@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from test.fakes import picture, textured_square
+from test.marks import needs_nano
 from visual_tracker import __version__, display
 from visual_tracker.boxes import Box
 from visual_tracker.cli import COMMANDS, main
 from visual_tracker.sources import ImageFolder
-from visual_tracker.trackers import tracker_class, tracker_names
+from visual_tracker.trackers import available_trackers, tracker_class, tracker_names
 
 FIRST_BOX = "30,25,40,40"
 
@@ -79,7 +80,8 @@ def test_trackers_are_listed_one_line_each() -> None:
     for line, name in zip(lines, tracker_names(), strict=True):
         assert tracker_class(name).summary in line
     (nano,) = [line for line in lines if line.split()[0] == "nano"]
-    assert "no: set its parameter 'backbone'" in nano
+    (info,) = [info for info in available_trackers() if info.name == "nano"]
+    assert f"no: {info.unavailable_reason}" in nano
 
 
 def test_verbose_lists_every_parameter_too() -> None:
@@ -159,7 +161,7 @@ def test_show_stops_where_the_user_says(
         (["--box", "1,2,0,4"], "box width is 0"),
         (["--box", "900,2,9,9"], "lies outside the 192x144 image"),
         (["--tracker", "csrd"], "no tracker 'csrd'; did you mean 'csrt'"),
-        (["--tracker", "nano"], "set its parameter 'backbone'"),
+        pytest.param(["--tracker", "nano"], "set its parameter 'backbone'", marks=needs_nano),
         (["--device", "cuda"], "runs on the CPU only"),
         (["--set", "padding"], "write --set NAME=VALUE"),
         (["--set", "paddin=2"], "did you mean 'padding'"),

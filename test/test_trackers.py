@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from test.fakes import FakeTracker, Fleet, forbid, picture, textured_square
+from test.marks import needs_nano
 from visual_tracker.boxes import Box, BoxError
 from visual_tracker.images import Image, ImageError
 from visual_tracker.parameters import Applies, ParameterError, Parameters, parameter
@@ -38,8 +39,8 @@ NANO_FILES = {
     "neckhead": TEACHERS / "nanotrackv2_head_sim.onnx",
 }
 needs_nano_files = pytest.mark.skipif(
-    not all(path.is_file() for path in NANO_FILES.values()),
-    reason="needs NanoTrack's two ONNX files in ../shared/data/teachers",
+    not hasattr(cv2, "TrackerNano") or not all(path.is_file() for path in NANO_FILES.values()),
+    reason="needs OpenCV's TrackerNano and its two ONNX files in ../shared/data/teachers",
 )
 OPENCV_TRACKERS = ["csrt", "kcf", "mil", pytest.param("nano", marks=needs_nano_files)]
 BOX = Box(10, 10, 20, 20)
@@ -120,7 +121,7 @@ def test_a_device_that_an_opencv_tracker_has_not_is_refused(device: str) -> None
         ("csrt", "TrackerCSRT", "install opencv-contrib-python"),
         ("kcf", "TrackerKCF", "install opencv-contrib-python"),
         ("mil", "TrackerMIL", "install opencv-python 4.5.1"),
-        ("nano", "TrackerNano", "install OpenCV 4.7"),
+        pytest.param("nano", "TrackerNano", "install OpenCV 4.7", marks=needs_nano),
     ],
 )
 def test_a_tracker_that_this_opencv_lacks_is_listed_with_what_to_do(
@@ -136,6 +137,7 @@ def test_a_tracker_that_this_opencv_lacks_is_listed_with_what_to_do(
         create_tracker(name)
 
 
+@needs_nano
 def test_nano_without_its_files_says_which_parameter_is_missing(tmp_path: Path) -> None:
     with pytest.raises(TrackerUnavailableError, match="set its parameter 'backbone'"):
         create_tracker("nano")
@@ -146,6 +148,7 @@ def test_nano_without_its_files_says_which_parameter_is_missing(tmp_path: Path) 
         create_tracker("nano", backbone=str(tmp_path / "gone.onnx"))
 
 
+@needs_nano
 @pytest.mark.parametrize("call", ["stat", "open"])
 def test_nanos_files_that_one_may_not_read_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
@@ -349,6 +352,7 @@ def test_nano_is_lost_below_its_threshold_and_reports_the_score() -> None:
     assert (lost.is_lost, lost.box) == (True, held.box)
 
 
+@needs_nano
 def test_nano_with_files_that_are_no_networks_says_so(tmp_path: Path) -> None:
     files = {option: tmp_path / f"{option}.onnx" for option in NANO_FILES}
     for path in files.values():

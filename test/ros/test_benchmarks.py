@@ -11,6 +11,7 @@ import pytest
 import rclpy
 from click.testing import CliRunner
 
+from test.marks import needs_nano
 from visual_tracker.cli import main
 from visual_tracker.ros.benchmarks import stages
 from visual_tracker.ros.benchmarks.soak import SETTLING_SECONDS, Sample, summarize
@@ -91,6 +92,7 @@ def test_only_images_with_both_ends_have_stages() -> None:
     assert log.stages_ms() == []
 
 
+@needs_nano
 def test_node_benchmark_reports_a_case_that_fails(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         main, ["benchmark", "node", "--tracker", "nano", "--output", str(tmp_path)]
