@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from test.evaluation.factories import write_otb
+from test.marks import needs_nano
 from visual_tracker.cli import main
 from visual_tracker.cli.options import candidates_from_options
 from visual_tracker.evaluation import tables
@@ -197,6 +198,7 @@ def test_one_candidate_needs_no_prefix() -> None:
     assert candidate.settings == {"detect_thresh": 0.3}
 
 
+@needs_nano
 def test_a_path_with_dots_and_equal_signs_is_a_value() -> None:
     with pytest.raises(TrackerUnavailableError, match=r"a=b\.onnx"):
         candidates_from_options(("n=nano",), (), ("n.backbone=dir.x/a=b.onnx",))
