@@ -8,8 +8,6 @@ from rich.table import Table
 from visual_tracker.console import plain_console
 from visual_tracker.trackers import available_trackers, tracker_class
 
-_UNLIMITED = 10_000
-
 
 @click.command()
 @click.option("--verbose", "-v", is_flag=True, help="List every parameter too.")
@@ -22,9 +20,6 @@ def command(verbose: bool) -> None:
       visual-tracker trackers --verbose
     """
     console = plain_console()
-    if not console.is_terminal:
-        # a pipe has no width: one line each, for grep and the like
-        console = plain_console(width=_UNLIMITED)
     table = Table(box=None)
     for heading in ("tracker", "usable here", "what it is"):
         table.add_column(heading)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,6 @@ ABSENCE_COLUMNS = (
     "frames_to_recovery",
     "lost_while_absent",
 )
-
-#: characters a line of a table may have where there is no terminal to wrap it
-UNCUT_WIDTH = 400
 
 Row = list[str]
 
@@ -198,8 +194,7 @@ def ranked(content: dict[str, Any]) -> list[str]:
 
 def print_table(headings: Row, rows: list[Row]) -> None:
     """Print a table on the terminal, or uncut where the output is no terminal."""
-    console = plain_console() if sys.stdout.isatty() else plain_console(width=UNCUT_WIDTH)
-    console.print(terminal_table(headings, rows))
+    plain_console().print(terminal_table(headings, rows))
 
 
 def terminal_table(headings: Row, rows: list[Row]) -> Table:
