@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import sys
 from inspect import signature
 from pathlib import Path
 
@@ -244,3 +245,12 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert "Error: " in result.stderr
+
+
+@pytest.mark.parametrize("benchmark", ["node", "soak"])
+def test_a_benchmark_of_the_node_asks_for_ros_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchmark: str
+) -> None:
+    for module in (f"visual_tracker.ros.benchmarks.{benchmark}", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, module, None)
+    check_error(run("benchmark", benchmark, "--output", tmp_path), "this benchmark needs ROS 2")

@@ -71,8 +71,8 @@ def node_command(
     Every size, rate and transport with one target, and every number of targets at the first of
     them.
     """
-    check_outputs(output, readme, "benchmark-node", with_plot)
     node, plots = ros_benchmark("node"), ros_benchmark("plots")
+    check_outputs(output, with_plot, readme, "benchmark-node")
     for name in trackers:
         Candidate(name, name).check()
     streams = list(itertools.product(map(parse_size, sizes), rates, transports))

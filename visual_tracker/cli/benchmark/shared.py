@@ -101,8 +101,10 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def check_outputs(output: Path, readme: Path | None, markers: str, with_plot: bool) -> None:
-    """Raise before anything is measured if figures, table or plot could not be written after it.
+def check_outputs(
+    output: Path, with_plot: bool, readme: Path | None = None, markers: str = ""
+) -> None:
+    """Raise before anything is measured if figures, plot or table could not be written after it.
 
     Raises:
         SourceError: if nothing can be written into the folder, or the file cannot be read or lacks

@@ -9,6 +9,7 @@ import click
 from rich.progress import Progress
 
 from visual_tracker.cli.benchmark.shared import (
+    check_outputs,
     output_option,
     parse_size,
     plot_option,
@@ -18,9 +19,7 @@ from visual_tracker.cli.benchmark.shared import (
 from visual_tracker.console import plain_console
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
-from visual_tracker.extras import require
 from visual_tracker.machine import describe_machine
-from visual_tracker.outputs import check_writable
 from visual_tracker.trackers import DEFAULT_TRACKER
 
 
@@ -42,12 +41,10 @@ def soak_command(
     with_plot: bool,
 ) -> None:
     """Run the node for a long time under random requests; is it the same at the end?"""
-    if with_plot:
-        require("matplotlib.figure")
-    Candidate(tracker, tracker).check()
     soak, plots = ros_benchmark("soak"), ros_benchmark("plots")
+    check_outputs(output, with_plot)
+    Candidate(tracker, tracker).check()
     case = soak.SoakCase(tracker, *parse_size(size), rate, minutes, seed)
-    check_writable(output)
     with Progress(console=plain_console(stderr=True)) as progress:
         task = progress.add_task("soak", total=60 * minutes)
         content = soak.run(case, lambda s: progress.update(task, completed=s.seconds))

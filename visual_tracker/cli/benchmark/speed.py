@@ -66,7 +66,7 @@ def speed_command(
     turns, so that the ratios hold on a machine that does other things, too.
     """
     errors = plain_console(stderr=True)
-    check_outputs(output, readme, MARKERS, with_plot)
+    check_outputs(output, with_plot, readme, MARKERS)
     candidates, skipped = candidates_from_options(trackers, (), settings)
     for reason in skipped:
         errors.print(f"left out: {reason}", highlight=False)

@@ -50,7 +50,7 @@ def targets_command(
     readme: Path | None,
 ) -> None:
     """Milliseconds a frame against the number of targets on it."""
-    check_outputs(output, readme, MARKERS, with_plot)
+    check_outputs(output, with_plot, readme, MARKERS)
     errors = plain_console(stderr=True)
     candidates, _ = candidates_from_options(trackers or ("dasiamrpn",), devices, settings)
     width, height = parse_size(size)
