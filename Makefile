@@ -161,6 +161,9 @@ siamrpn = $(TRAIN_SHARED) siamrpn --recipe dev/recipes/siamrpn-lite-$(1).recipe 
 # The teacher sees the crops clear that ours sees blurred, coarse or dark.
 CLEAR = --set teacher_clear=true
 
+# One sign is fitted on fewer videos than four.
+FEWER = --rounds 2 --others 10
+
 # Each run goes on from its checkpoint; dev/package_weights.py ships what comes out, weights with the
 # calibration that lies beside them.
 .PHONY: weights
@@ -176,13 +179,18 @@ weights: setup ## Train the shipped weights anew into RUNS (SEED, TRAINING_DATA,
 	$(call siamrpn,5,8,7,--set seed=$$(($(SEED) + 3000)) --set steps=1600 $(CLEAR))
 	$(call siamrpn,7,9,8,$(CLEAR))
 	$(CALIBRATE) --network lite-wide --weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
+	$(CALIBRATE) --tracker siamrpn --network lite-wide $(FEWER) --weights '$(RUNS)/siamrpn-lite-4/weights.safetensors'
 	$(CALIBRATE) --weights '$(RUNS)/siamrpn-lite-9/weights.safetensors'
+	$(CALIBRATE) --tracker siamrpn $(FEWER) --weights '$(RUNS)/siamrpn-lite-9/weights.safetensors'
 	$(TRAIN_SHARED) siamfc --recipe dev/recipes/siamfc-lite.recipe --set seed=$(SEED) \
 		--output '$(RUNS)/siamfc-lite' --initial '$(RUNS)/siamrpn-lite-4/weights.safetensors'
+	$(CALIBRATE) --tracker siamfc $(FEWER) --weights '$(RUNS)/siamfc-lite/weights.safetensors'
 	$(TRAIN_SHARED) cfnet --recipe dev/recipes/cfnet-lite.recipe --set seed=$(SEED) \
 		--output '$(RUNS)/cfnet-lite' --initial '$(RUNS)/siamfc-lite/weights.safetensors'
+	$(CALIBRATE) --tracker cfnet $(FEWER) --weights '$(RUNS)/cfnet-lite/weights.safetensors'
 	$(TRAIN_SHARED) memtrack --recipe dev/recipes/memtrack-lite.recipe --set seed=$(SEED) \
 		--output '$(RUNS)/memtrack-lite' --initial '$(RUNS)/siamfc-lite/weights.safetensors'
+	$(CALIBRATE) --tracker memtrack $(FEWER) --weights '$(RUNS)/memtrack-lite/weights.safetensors'
 	$(TRAIN_SHARED) re3 --recipe dev/recipes/re3-lite.recipe --set seed=$(SEED) \
 		--output '$(RUNS)/re3-lite' --initial '$(RUNS)/siamfc-lite/weights.safetensors'
 	$(TRAIN) mdnet --set seed=$(SEED) --output '$(RUNS)/mdnet-lite'

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ship trained weights: copy them into the package and write their hash to the manifest.
 
-The calibration of dasiamrpn's confidence goes with them if it lies beside them.
+The calibration of the tracker's confidence goes with them if it lies beside them.
 
 Usage: dev/package_weights.py KIND NETWORK WEIGHTS, for example
        dev/package_weights.py siamrpn lite runs/lite/weights.safetensors
@@ -14,17 +14,21 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from visual_tracker.models.loading import load_weights
 from visual_tracker.models.networks import create_network
 from visual_tracker.models.weights import FOLDER, MANIFEST
 from visual_tracker.trackers.confidence import calibration_path, load_calibration
+from visual_tracker.training.witnesses import WITNESSED
 
 
 def main(kind: str, network: str, source: Path) -> None:
     """Check that the file fits its network, then ship it."""
     load_weights(create_network(kind, network), source)
-    calibrated = load_calibration(source) is not None  # a damaged one raises, nothing is changed
+    calibrated = [cls for cls in WITNESSED.values() if cls.kind == kind]
+    for cls in calibrated:
+        load_calibration(source, cls.evidence)  # a damaged one raises, nothing is changed
     name = f"{kind}-{network}"
     target = FOLDER / f"{name}.safetensors"
     shutil.copyfile(source, target)
@@ -33,21 +37,22 @@ def main(kind: str, network: str, source: Path) -> None:
     manifest[name] = {"file": target.name, "sha256": digest}
     MANIFEST.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     print(f"{target} ({target.stat().st_size} bytes, SHA-256 {digest})")
-    if kind == "siamrpn":
-        ship_calibration(source, target, network, calibrated)
+    for cls in calibrated:
+        ship_calibration(source, target, cls, network)
 
 
-def ship_calibration(source: Path, target: Path, network: str, calibrated: bool) -> None:
-    """Ship the calibration beside the source, or remove one of other weights beside the target."""
-    shipped = calibration_path(target)
-    if calibrated:
-        shutil.copyfile(calibration_path(source), shipped)
+def ship_calibration(source: Path, target: Path, cls: type[Any], network: str) -> None:
+    """Ship a tracker's calibration beside the source, or remove the target's of other weights."""
+    shipped = calibration_path(target, cls.evidence)
+    if load_calibration(source, cls.evidence) is not None:
+        shutil.copyfile(calibration_path(source, cls.evidence), shipped)
         print(shipped)
-    elif load_calibration(target) is None:
+    elif load_calibration(target, cls.evidence) is None:
         shipped.unlink(missing_ok=True)
         print(
-            f"beside {source} lies no calibration of these weights: dasiamrpn shows the network's "
-            f"own probability until you run: visual-tracker calibrate --network {network} --data .."
+            f"beside {source} lies no calibration of these weights: {cls.name} shows the network's "
+            f"own probability until you run: visual-tracker calibrate --tracker {cls.name} "
+            f"--network {network} --data .."
         )
 
 

@@ -72,7 +72,7 @@ def test_without_a_calibration_the_one_of_other_weights_goes(
     old.write_text(stale)
     script.main("siamrpn", "lite", trained)
     assert not old.exists()
-    assert "visual-tracker calibrate --network lite" in capsys.readouterr().out
+    assert "visual-tracker calibrate --tracker dasiamrpn --network lite" in capsys.readouterr().out
 
 
 def test_a_calibration_made_in_the_package_stays(

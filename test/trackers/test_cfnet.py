@@ -53,12 +53,15 @@ def test_the_template_shows_as_much_as_is_searched() -> None:
     assert middle.region.width == pytest.approx(side)
 
 
-def test_each_confident_frame_has_its_share_of_the_template() -> None:
+def test_each_frame_in_which_it_is_held_has_its_share_of_the_template() -> None:
     black, white = (np.full((400, 400, 3), grey, dtype=np.uint8) for grey in (0, 200))
     tracker = started(GreyMatcher(), black)
     for expected in (200 * 0.0102, 200 * (1 - 0.9898**2)):
         tracker.track(white)
         assert tracker._kernel[0, 128, 128] == pytest.approx(expected, rel=1e-4)
-    unsure = started(GreyMatcher(logit=0.5), black)
-    unsure.track(white)
-    assert unsure._kernel.max() == 0
+    hardly = started(GreyMatcher(logit=0.1), black)
+    assert not hardly.track(white).is_lost
+    assert hardly._kernel.max() > 0
+    lost = started(GreyMatcher(logit=-0.1), black)
+    assert lost.track(white).is_lost
+    assert lost._kernel.max() == 0

@@ -14,6 +14,7 @@ from visual_tracker.models.weights import WeightsError
 from visual_tracker.trackers.confidence import (
     Calibration,
     Evidence,
+    ScoreEvidence,
     Thresholds,
     calibration_path,
     digest,
@@ -54,6 +55,18 @@ def test_a_calibration_lies_beside_its_weights(tmp_path: Path) -> None:
     assert load_calibration(weights) == saved
 
 
+def test_a_calibration_of_the_score_lies_beside_that_of_all_signs(tmp_path: Path) -> None:
+    weights = tmp_path / "net.safetensors"
+    weights.write_bytes(b"weights")
+    thresholds = Thresholds(0.2, 0.5, 0.0)
+    saved = Calibration(digest(weights), ScoreEvidence(1.5), -6.0, thresholds)
+    saved.save(weights)
+    loaded = load_calibration(weights, ScoreEvidence)
+    assert loaded == saved
+    assert load_calibration(weights) is None  # there is none of the other kind
+    assert loaded.probability(ScoreEvidence(4.0)) == 0.5
+
+
 def test_a_calibration_of_other_weights_is_not_used(tmp_path: Path) -> None:
     weights = tmp_path / "net.safetensors"
     weights.write_bytes(b"weights")
@@ -62,7 +75,13 @@ def test_a_calibration_of_other_weights_is_not_used(tmp_path: Path) -> None:
     assert load_calibration(weights) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weights": "a", "coefficients": [1, 2]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", '{"weights": "a", "coefficients": [1, 2]}'),
+        '{"weights": "a", "coefficients": {"score": 1}}',
+    ],
+)
 def test_a_damaged_calibration_says_what_to_do(tmp_path: Path, text: str) -> None:
     weights = tmp_path / "net.safetensors"
     weights.write_bytes(b"weights")

@@ -10,6 +10,7 @@ from visual_tracker.boxes import Box
 from visual_tracker.images import Image
 from visual_tracker.models.geometry import LITE
 from visual_tracker.parameters import ParameterError
+from visual_tracker.trackers.confidence import Calibration, ScoreEvidence, Thresholds
 from visual_tracker.trackers.response import _enlarged
 from visual_tracker.trackers.siamfc import SiamFcParameters, SiamFcTracker
 
@@ -133,7 +134,44 @@ def test_confidence_is_the_peaks_probability_and_below_the_threshold_is_lost() -
     assert not held.is_lost
     lost = tracker(PeakMatcher(1, 5, 5, logit=-2.0)).track(IMAGE)
     assert lost.is_lost
-    assert lost.box == START
+    assert lost.box != START  # followed all the same
+
+
+class Fading(PeakMatcher):
+    """Peaks in the middle, of these heights one frame after the other."""
+
+    def __init__(self, *heights: float) -> None:
+        super().__init__(1, 13, 13)
+        self.heights = list(heights)
+
+    def respond(self, kernel: np.ndarray, images: list[Image]) -> np.ndarray:
+        self.logit = self.heights.pop(0)
+        return super().respond(kernel, images)
+
+
+#: sigmoid(x - 5): .12 at 3, .27 at 4, .73 at 6
+CALIBRATION = Calibration("", ScoreEvidence(1.0), -5.0, Thresholds(0.2, 0.5, 0.0))
+
+
+def states(followed: SiamFcTracker, count: int) -> str:
+    return "".join("-+"[not followed.track(IMAGE).is_lost] for _ in range(count))
+
+
+def test_a_calibration_gives_confidence_and_thresholds() -> None:
+    followed = tracker(Fading(6.0, 4.0, 3.0, 4.0, 6.0, 4.0))
+    followed.calibration = CALIBRATION
+    assert followed.track(IMAGE).confidence == pytest.approx(1 / (1 + np.exp(-1)))
+    # once it is lost it takes more to be found than it took to be held
+    assert states(followed, 5) == "+--++"
+
+
+def test_thresholds_that_are_given_go_before_the_calibrations() -> None:
+    followed = tracker(Fading(4.0, 6.0, 4.0), lost_threshold=0.5, found_threshold=0.6)
+    followed.calibration = CALIBRATION
+    assert states(followed, 3) == "-+-"
+    followed = tracker(Fading(3.0, 3.0), lost_threshold=0.0)
+    followed.calibration = CALIBRATION
+    assert states(followed, 2) == "++"
 
 
 def test_the_template_is_updated_only_if_asked_and_confident() -> None:

@@ -13,6 +13,8 @@ pytest.importorskip("torch")
 
 from test.training.factories import write_native
 from visual_tracker.cli import main
+from visual_tracker.trackers import tracker_class
+from visual_tracker.training.witnesses import WITNESSED
 
 
 @pytest.fixture
@@ -22,6 +24,13 @@ def data(tmp_path: Path) -> Path:
 
 def calibrate(data: Path, *arguments: object) -> Result:
     return CliRunner().invoke(main, ["calibrate", "--data", str(data), *map(str, arguments)])
+
+
+def test_every_tracker_that_can_be_calibrated_is_offered() -> None:
+    (option,) = [one for one in main.get_command(None, "calibrate").params if one.name == "name"]
+    assert list(option.type.choices) == list(WITNESSED)
+    for name, cls in WITNESSED.items():
+        assert issubclass(cls, tracker_class(name))
 
 
 def test_what_a_plot_lacks_is_said_before_anything_is_run(

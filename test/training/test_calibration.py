@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from visual_tracker.annotations import DataError
-from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
+from visual_tracker.trackers.confidence import (
+    Calibration,
+    Evidence,
+    ScoreEvidence,
+    Thresholds,
+)
 from visual_tracker.training.calibration import (
     calibrate,
     describe,
@@ -180,3 +185,26 @@ def test_thresholds_are_quantiles_of_the_answers_that_they_are_for(tmp_path: Pat
     assert found == pytest.approx(quantile(of_others, 0.98))
     assert similarity == pytest.approx(quantile(alike, 0.001))
     assert similarity > 0
+
+
+@pytest.mark.parametrize(("spread", "above_half"), [(1.0, False), (0.1, True)])
+def test_of_one_response_the_found_threshold_is_even_odds(
+    tmp_path: Path, spread: float, above_half: bool
+) -> None:
+    weights = tmp_path / "net.safetensors"
+    weights.write_bytes(b"weights")
+    rng = np.random.default_rng(3)
+    given = []
+    for number in range(3000):
+        is_target = number % 3 > 0
+        evidence = ScoreEvidence(float(rng.normal() * spread + 3.0 * is_target))
+        given.append(Witness(evidence, is_target, number % 5 == 0, "video", False))
+    fitted = calibrate(given, weights)
+    assert isinstance(fitted.coefficients, ScoreEvidence)
+    of_local = [fitted.probability(w.evidence) for w in given if w.is_target and not w.is_lost]
+    # at .5 at most, where nothing that is missed would be gained by more
+    assert (quantile(of_local, 0.02) > 0.5) == above_half
+    assert fitted.thresholds.lost == pytest.approx(min(0.5, quantile(of_local, 0.02)))
+    assert fitted.thresholds.found == 0.5
+    assert fitted.thresholds.similarity == 0
+    assert "factors: score" in describe(given, fitted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,29 @@ from visual_tracker.annotations import Collection, DataError
 from visual_tracker.boxes import Box
 from visual_tracker.evaluation.datasets.videos import sequence_of
 from visual_tracker.evaluation.sequences import Sequence
-from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds
+from visual_tracker.models.geometry import LITE
+from visual_tracker.trackers.confidence import (
+    Calibration,
+    Evidence,
+    ScoreEvidence,
+    Thresholds,
+)
 from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
+from visual_tracker.trackers.siamfc import SiamFcParameters
 from visual_tracker.training import calibration
 from visual_tracker.training.calibration_cases import Case, make_cases
 from visual_tracker.training.recipe import Recipe
-from visual_tracker.training.witnesses import OFF_FRAMES, Witness, WitnessedTracker, collect
+from visual_tracker.training.witnesses import (
+    OFF_FRAMES,
+    Witness,
+    WitnessedDaSiamRpn,
+    WitnessedSiamFc,
+    WitnessedTracker,
+    collect,
+)
 
 
-class Known(KnownNetwork, WitnessedTracker):
+class Known(KnownNetwork, WitnessedDaSiamRpn):
     """On a network whose response is known; writes down its starts and what it learns from."""
 
     def __init__(self) -> None:
@@ -140,3 +155,32 @@ def test_a_check_fits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calibration.check(tracker, rounds) == (given, stored)
     assert used == [stored, stored]
     assert tracker.calibration is stored
+
+
+class Peak:
+    """Responses with a peak in the middle, of this height."""
+
+    geometry = LITE
+    height = 8.0
+
+    def learn(self, image: np.ndarray) -> np.ndarray:
+        return np.ones((1, 7, 7), dtype=np.float32)
+
+    def respond(self, kernel: np.ndarray, images: list[np.ndarray]) -> np.ndarray:
+        logits = np.full((len(images), 27, 27), -8.0, dtype=np.float32)
+        logits[1, 13, 13] = self.height
+        return logits
+
+
+def test_answers_of_the_score_alone_are_kept_while_the_target_is_lost(tmp_path: Path) -> None:
+    sequence = sequence_of(video(tmp_path, "a", 12))
+    still = replace(sequence, truth=np.tile(sequence.truth[:1], (12, 1)))
+
+    class Known(KnownNetwork, WitnessedSiamFc):
+        network = Peak()
+
+    tracker = Known(SiamFcParameters(lost_threshold=1.0), "cpu")
+    given = collect(tracker, [Case(still, held_out=True)])
+    assert tracker.track(still.frames[0]).is_lost
+    assert [witness.evidence for witness in given] == [ScoreEvidence(8.0)] * 11
+    assert all(witness.is_target for witness in given)

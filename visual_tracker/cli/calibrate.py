@@ -1,4 +1,4 @@
-"""`visual-tracker calibrate`: fit the confidence of dasiamrpn to a network's weights."""
+"""`visual-tracker calibrate`: fit a tracker's confidence to its network's weights."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Folder of evaluation data to leave out as training does: its videos by name, frames that "
     "show its pictures. Repeat for several. Videos named like OTB-100's are always left out.",
 )  # fmt: skip
+@click.option(
+    "--tracker", "name", type=click.Choice(["dasiamrpn", "siamrpn", "siamfc", "cfnet", "memtrack"]),
+    default="dasiamrpn", show_default=True, help="Whose confidence.",
+)  # fmt: skip
 @click.option("--network", default="lite", show_default=True, help="Name of the network.")
 @click.option("--weights", type=_FILE, help="Weights file.  [default: the one in the package]")
 @click.option(
@@ -56,6 +60,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command(
     folders: tuple[Path, ...],
     excluded: tuple[Path, ...],
+    name: str,
     network: str,
     weights: Path | None,
     others: int | None,
@@ -66,18 +71,19 @@ def command(
     check: bool,
     plot: Path | None,
 ) -> None:
-    """Fit dasiamrpn's confidence and its thresholds to weights, and store them beside the file.
+    """Fit a tracker's confidence and its thresholds to weights, and store them beside the file.
 
     The tracker runs freely through videos with frames without the target, half an hour of a
-    processor core for the package's weights. For a network that learned from labels, give videos
-    that it has not seen, or --others 0. Do it anew for every new weights file: a calibration of
-    other weights is not used.
+    processor core for dasiamrpn and the package's weights. For a network that learned from labels,
+    give videos that it has not seen, or --others 0. Do it anew for every new weights file: a
+    calibration of other weights is not used.
 
     How good it is, cases tell that it was not fitted to: --check with seeds from --rounds on.
 
     \b
     Examples:
       visual-tracker calibrate --data ../shared/data/training
+      visual-tracker calibrate --data ../shared/data/training --tracker siamfc --others 0
       visual-tracker calibrate --data ../shared/data/training --check --seed 3 --plot check.png
       visual-tracker calibrate --data /data/got10k/val --weights runs/lite/weights.safetensors
     """
@@ -92,7 +98,7 @@ def command(
         ) from None
     if plot:
         calibration_plot.check(plot)  # not after half an hour
-    tracker, path = calibration.make_tracker(network, weights, device)
+    tracker, path = calibration.make_tracker(name, network, weights, device)
     if not check:
         check_writable(path.parent)
     exclusions, recipe = Exclusions.read(excluded), Recipe()

@@ -10,7 +10,7 @@ from pathlib import Path
 from visual_tracker.evaluation.provenance import file_state
 from visual_tracker.parameters import ParameterError, Parameters, Value
 from visual_tracker.trackers import Tracker, TrackerUnavailableError, create_tracker, tracker_class
-from visual_tracker.trackers.confidence import calibration_path
+from visual_tracker.trackers.confidence import calibration_paths
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Candidate:
         """
         parameters = dataclasses.asdict(self.parameters())
         files = {
-            name: [file_state(path), file_state(calibration_path(path))]
+            name: [file_state(each) for each in (path, *calibration_paths(path))]
             for name, path in (
                 (name, Path(value)) for name, value in parameters.items() if _is_text(value)
             )

@@ -1,10 +1,11 @@
 """One probability that the chosen box is the target, from all signs of it.
 
 A network's score saturates: it is high on look-alikes, and stays high when the target is gone. The
-other signs are independent of it: the answer of the filter learned on line, and the similarity to
-the first and to the recent templates. Logistic regression (Platt, 1999) makes one probability of
-them. Its coefficients belong to a network's weights: they were fitted with them, lie beside them,
-and are used with no others.
+other signs that DaSiamRPN has are independent of it: the answer of the filter learned on line, and
+the similarity to the first and to the recent templates. The other Siamese trackers have the score
+alone, which tells much, but not as the probability that its sigmoid pretends to be. Logistic
+regression (Platt, 1999) makes one probability of the signs. Its coefficients belong to a network's
+weights: they were fitted with them, lie beside them, and are used with no others.
 """
 
 from __future__ import annotations
@@ -36,6 +37,25 @@ class Evidence(NamedTuple):
     filter: float
     first: float
     recent: float
+
+
+class ScoreEvidence(NamedTuple):
+    """What speaks for a box where there is the network's score alone.
+
+    Attributes:
+        score: logit of the score of what was chosen.
+    """
+
+    score: float
+
+
+Kind = type[Evidence] | type[ScoreEvidence]
+
+#: how the files of their calibrations end: one network may have both
+_ENDINGS: dict[Kind, str] = {
+    Evidence: ".confidence.json",
+    ScoreEvidence: ".score.confidence.json",
+}
 
 
 def logit(probability: float) -> float:
@@ -79,24 +99,24 @@ class Calibration:
 
     Attributes:
         weights: SHA-256 of the weights that they were fitted with.
-        coefficients: of each field of :class:`Evidence`.
+        coefficients: of each field of the evidence.
         intercept: added to their sum.
         thresholds: on the probability.
     """
 
     weights: str
-    coefficients: Evidence
+    coefficients: Evidence | ScoreEvidence
     intercept: float
     thresholds: Thresholds
 
-    def probability(self, evidence: Evidence) -> float:
+    def probability(self, evidence: Evidence | ScoreEvidence) -> float:
         """Probability that the box is the target."""
         signs = zip(self.coefficients, evidence, strict=True)
         return sigmoid(self.intercept + sum(factor * sign for factor, sign in signs))
 
     def save(self, weights: Path) -> Path:
         """Write it beside its weights and return the file."""
-        path = calibration_path(weights)
+        path = calibration_path(weights, type(self.coefficients))
         content = {
             "weights": self.weights,
             "coefficients": self.coefficients._asdict(),
@@ -107,9 +127,19 @@ class Calibration:
         return path
 
 
-def calibration_path(weights: Path) -> Path:
-    """Where the calibration of a weights file lies: NAME.confidence.json beside it."""
-    return weights.with_suffix(".confidence.json")
+def calibration_path(weights: Path, kind: Kind = Evidence) -> Path:
+    """Where the calibration of a weights file lies: NAME.confidence.json beside it, or NAME.score..
+
+    Args:
+        weights: the file.
+        kind: the signs that it makes a probability of.
+    """
+    return weights.with_suffix(_ENDINGS[kind])
+
+
+def calibration_paths(weights: Path) -> list[Path]:
+    """All of `calibration_path`."""
+    return [calibration_path(weights, kind) for kind in _ENDINGS]
 
 
 def digest(weights: Path) -> str:
@@ -117,20 +147,24 @@ def digest(weights: Path) -> str:
     return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
-def load_calibration(weights: Path) -> Calibration | None:
+def load_calibration(weights: Path, kind: Kind = Evidence) -> Calibration | None:
     """The calibration of a weights file; None if there is none, or it is of other weights.
+
+    Args:
+        weights: the file.
+        kind: the signs that it makes a probability of.
 
     Raises:
         WeightsError: if the file beside the weights is no calibration.
     """
-    path = calibration_path(weights)
+    path = calibration_path(weights, kind)
     if not path.is_file():
         return None
     try:
         values = json.loads(path.read_text())
         calibration = Calibration(
             values["weights"],
-            Evidence(**{name: float(value) for name, value in values["coefficients"].items()}),
+            kind(**{name: float(value) for name, value in values["coefficients"].items()}),
             float(values["intercept"]),
             Thresholds(**{name: float(value) for name, value in values["thresholds"].items()}),
         )

@@ -56,10 +56,8 @@ from visual_tracker.trackers.base import Track, TrackState
 from visual_tracker.trackers.box_check import ALIKE, BoxCheck, contenders
 from visual_tracker.trackers.choice import Choice, Filtered
 from visual_tracker.trackers.confidence import (
-    Calibration,
     Evidence,
     Thresholds,
-    load_calibration,
 )
 from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.trackers.distractor_tracks import Candidates, DistractorTracks
@@ -71,11 +69,6 @@ from visual_tracker.trackers.siamrpn import Ranked, SiamRpnTracker
 from visual_tracker.trackers.sure_size import SureSize
 from visual_tracker.trackers.target_hold import HoldRules, Sighting, TargetHold
 from visual_tracker.trackers.target_memory import TargetMemory
-from visual_tracker.trackers.torch_runtime import available_weights
-
-#: thresholds on the network's own probability, where no calibration lies beside the weights;
-#: chosen on held-out training videos for the first weights of `lite`
-_UNCALIBRATED = Thresholds(lost=0.25, found=0.8, similarity=0.25)
 
 #: what is rather a known distractor than the target loses so much of its rank, where it overlaps
 #: with the distractor alone
@@ -107,12 +100,8 @@ class DaSiamRpnTracker(SiamRpnTracker):
     summary = "DaSiamRPN: distractor-aware, learning on line, long-term (CPU, CUDA)"
     parameters_class = DaSiamRpnParameters
 
-    #: of the weights in use, None where there is none
-    calibration: Calibration | None = None
-
-    def _make_matcher(self) -> Any:
-        self.calibration = load_calibration(available_weights(self.kind, self.parameters))
-        return super()._make_matcher()
+    evidence = Evidence
+    uncalibrated = Thresholds(lost=0.25, found=0.8, similarity=0.25)
 
     def _init(self, image: Image, box: Box) -> None:
         super()._init(image, box)
@@ -301,7 +290,7 @@ class DaSiamRpnTracker(SiamRpnTracker):
 
     def _thresholds(self) -> Thresholds:
         """Those given, else those of the calibration, else those of the network's probability."""
-        chosen, own = self.parameters, _UNCALIBRATED
+        chosen, own = self.parameters, self.uncalibrated
         if self.calibration is not None and chosen.calibrated and self._memory.has_model:
             own = self.calibration.thresholds
         given = Thresholds(chosen.lost_threshold, chosen.found_threshold, chosen.found_similarity)

@@ -18,12 +18,6 @@ class DaSiamRpnParameters(SiamRpnParameters):
         minimum=0.0,
         maximum=1.0,
     )
-    lost_threshold: float = parameter(
-        -1.0,
-        "Lost when the confidence falls below this; negative: as calibrated for the weights.",
-        minimum=-1.0,
-        maximum=1.0,
-    )
     found_threshold: float = parameter(
         -1.0,
         "Found again when the confidence rises above this, or that of frames in a row adds up to "

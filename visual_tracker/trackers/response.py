@@ -2,8 +2,10 @@
 
 As SiamFC does it (Bertinetto et al., "Fully-Convolutional Siamese Networks for Object Tracking",
 2016, and its authors' code): scales and places are compared by the response itself. Its sigmoid is
-near 1 all around the peak, where only the window would decide (docs/experiments.md, 42); that of
-the peak chosen is the confidence. Below `lost_threshold` the state is LOST and the box is frozen.
+near 1 all around the peak, where only the window would decide (docs/experiments.md, 42).
+
+Confidence and loss are as `visual_tracker.trackers.score_confidence` has them. While the target is
+lost the box follows the peak all the same, and nothing is learned.
 """
 
 from __future__ import annotations
@@ -20,9 +22,7 @@ from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import FloatArray
 from visual_tracker.parameters import ParameterError, parameter
 from visual_tracker.trackers.base import Track, TrackState
-from visual_tracker.trackers.confidence import sigmoid
-from visual_tracker.trackers.siamese import SiameseTracker
-from visual_tracker.trackers.torch_runtime import EngineParameters
+from visual_tracker.trackers.score_confidence import ScoreParameters, ScoreTracker
 
 #: the response map is enlarged by this factor before the peak is taken (section 4.1 of the paper)
 _ENLARGEMENT = 16
@@ -32,7 +32,7 @@ _LEAST_HEIGHT = 0.1
 
 
 @dataclass(frozen=True)
-class ResponseParameters(EngineParameters):
+class ResponseParameters(ScoreParameters):
     """Parameters of scales and peak; the defaults are those of SiamFC's paper where it has them."""
 
     scales: int = parameter(3, "Scales searched a frame; odd.", minimum=1, maximum=9)
@@ -43,9 +43,6 @@ class ResponseParameters(EngineParameters):
     scale_rate: float = parameter(0.59, "How fast the scale follows.", minimum=0.0, maximum=1.0)
     window_influence: float = parameter(
         0.176, "Weight of the cosine window against the response.", minimum=0.0, maximum=1.0
-    )
-    lost_threshold: float = parameter(
-        0.5, "Lost when the confidence falls below this.", minimum=0.0, maximum=1.0
     )
 
     def __post_init__(self) -> None:
@@ -58,28 +55,28 @@ class ResponseParameters(EngineParameters):
             )
 
 
-class ResponseTracker(SiameseTracker):
+class ResponseTracker(ScoreTracker):
     """Base of the trackers of one response map; a subclass keeps the template."""
 
     def _track(self, image: Image, last: Track) -> Track:
         frames = self._frames(last.box)
-        crops = [take_crop(image, frame, self._padding) for frame in frames]
-        responses = self._respond(crops)
-        scale, x, y, logit = self._peak(responses)
-        confidence = sigmoid(logit)
-        middle = frames[len(frames) // 2]
-        if confidence < self.parameters.lost_threshold:
+        box, score = self._search(image, frames, last.box)
+        confidence = self._score_confidence(score)
+        region = frames[len(frames) // 2].region
+        if self._is_lost(confidence, last):
             self._missed()
-            return Track(last.box, confidence, TrackState.LOST, middle.region)
-        chosen = frames[scale]
-        growth = 1 + self.parameters.scale_rate * (chosen.pixel / middle.pixel - 1)
-        box = self._bounded(
-            chosen.to_image(x, y),
-            (last.box.width * growth, last.box.height * growth),
-            size_of(image),
-        )
+            return Track(box, confidence, TrackState.LOST, region)
         self._found(image, box, confidence)
-        return Track(box, confidence, TrackState.TRACKING, middle.region)
+        return Track(box, confidence, TrackState.TRACKING, region)
+
+    def _search(self, image: Image, frames: list[CropFrame], last: Box) -> tuple[Box, float]:
+        """The likeliest box in crops of all scales, and the logit of its score."""
+        crops = [take_crop(image, frame, self._padding) for frame in frames]
+        scale, x, y, logit = self._peak(self._respond(crops))
+        chosen, middle = frames[scale], frames[len(frames) // 2]
+        growth = 1 + self.parameters.scale_rate * (chosen.pixel / middle.pixel - 1)
+        size = last.width * growth, last.height * growth
+        return self._bounded(chosen.to_image(x, y), size, size_of(image)), logit
 
     @abstractmethod
     def _respond(self, crops: list[Image]) -> FloatArray:

@@ -14,6 +14,7 @@ labels knows the others no better. Of one that learned by labels, take held-out 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,13 @@ from numpy.typing import NDArray
 from visual_tracker.annotations import DataError
 from visual_tracker.models.weights import packaged_weights
 from visual_tracker.trackers.confidence import Calibration, Evidence, Thresholds, digest
-from visual_tracker.trackers.dasiamrpn import DaSiamRpnTracker
-from visual_tracker.trackers.dasiamrpn_parameters import DaSiamRpnParameters
 from visual_tracker.training.calibration_cases import Case
 from visual_tracker.training.reliability import (
     calibration_error,
     reliability_of,
     sample_weights,
 )
-from visual_tracker.training.witnesses import Witness, WitnessedTracker, collect
+from visual_tracker.training.witnesses import WITNESSED, Witness, WitnessedTracker, collect
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +53,7 @@ def calibrate_in_rounds(
     so that its answers decide what the second one does and no more, if there is a second one.
 
     Args:
-        tracker: with a target model; it keeps the last calibration.
+        tracker: one of WITNESSED; it keeps the last calibration.
         rounds: the cases of each.
         weights: the file that the tracker's network was made of.
 
@@ -82,7 +81,7 @@ def check(
     """Run with the calibration that lies beside the weights, and fit nothing.
 
     Args:
-        tracker: with a target model.
+        tracker: one of WITNESSED.
         rounds: the cases of each; to learn how good it is, others than it was fitted to.
 
     Returns:
@@ -116,19 +115,21 @@ def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
         )
     importance = sample_weights(labels)
     factors, intercept = fit_signs(signs, labels, importance)
-    fitted = Calibration(digest(weights), Evidence(*factors), intercept, Thresholds(0.5, 0.5, 0.0))
+    kind = type(witnesses[0].evidence)
+    fitted = Calibration(digest(weights), kind(*factors), intercept, Thresholds(0.5, 0.5, 0.0))
     found = np.array([fitted.probability(witness.evidence) for witness in witnesses])
-    alike = np.minimum(signs[:, 2], signs[:, 3])
     # what is lost frame by frame is told from local searches, what is found from those after it
     wide = np.array([witness.is_lost for witness in witnesses])
     lost = weighted_quantile(found[labels & ~wide], importance[labels & ~wide], FALSE_LOST)
-    again = weighted_quantile(found[~labels], importance[~labels], 1 - FALSE_FOUND)
-    similar = weighted_quantile(alike[labels], importance[labels], _UNLIKE)
-    low = float(np.clip(lost, *_LOST_RANGE))
-    high = max(low, float(np.clip(again, *_FOUND_RANGE)))
-    return Calibration(
-        fitted.weights, fitted.coefficients, intercept, Thresholds(low, high, max(0.0, similar))
-    )
+    low, high, similar = float(np.clip(lost, *_LOST_RANGE)), _FOUND_RANGE[0], 0.0
+    if kind is Evidence:
+        # a wide search meets look-alikes, on which nothing may be resumed; of the score alone even
+        # odds do, for as much would keep the target lost in a third of its frames
+        again = weighted_quantile(found[~labels], importance[~labels], 1 - FALSE_FOUND)
+        high = float(np.clip(again, *_FOUND_RANGE))
+        similar = weighted_quantile(_alikes(signs)[labels], importance[labels], _UNLIKE)
+    thresholds = Thresholds(low, max(low, high), max(0.0, similar))
+    return replace(fitted, thresholds=thresholds)
 
 
 def fit_signs(
@@ -191,17 +192,32 @@ def weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> 
     return float(values[order[min(place, len(order) - 1)]])
 
 
-def make_tracker(network: str, weights: Path | None, device: str) -> tuple[WitnessedTracker, Path]:
+def _alikes(signs: FloatArray) -> FloatArray:
+    """The lesser likeness of each row of :class:`Evidence`, (n, 4)."""
+    first, recent = (Evidence._fields.index(name) for name in ("first", "recent"))
+    return np.minimum(signs[:, first], signs[:, recent])
+
+
+def make_tracker(
+    name: str, network: str, weights: Path | None, device: str
+) -> tuple[WitnessedTracker, Path]:
     """A tracker whose answers are kept, and the file of its network's weights.
+
+    Args:
+        name: one of WITNESSED.
+        network: its name, like "lite".
+        weights: its file; None for the one in the package.
+        device: auto, cpu or cuda.
 
     Raises:
         DataError: if no weights are given or packaged.
     """
-    path = weights or packaged_weights(DaSiamRpnTracker.kind, network)
+    cls = WITNESSED[name]
+    path = weights or packaged_weights(cls.kind, network)
     if path is None:
         raise DataError(f"no weights of '{network}' come with the package; give --weights")
-    parameters = DaSiamRpnParameters(network=network, weights=str(weights or ""))
-    return WitnessedTracker(parameters, device), path
+    parameters = cls.parameters_class(network=network, weights=str(weights or ""))
+    return cls(parameters, device), path
 
 
 def describe(witnesses: list[Witness], fitted: Calibration) -> str:

@@ -10,14 +10,21 @@ which tells next to nothing once they are wrong, got most of the weight (docs/ex
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from visual_tracker.boxes import Box
 from visual_tracker.crops import CropFrame
 from visual_tracker.images import Image
 from visual_tracker.models.matchers import Question, Response
-from visual_tracker.trackers.confidence import Evidence
+from visual_tracker.parameters import Parameters
+from visual_tracker.trackers.base import Track
+from visual_tracker.trackers.cfnet import CfNetTracker
+from visual_tracker.trackers.confidence import Calibration, Evidence, ScoreEvidence
 from visual_tracker.trackers.dasiamrpn import DaSiamRpnTracker
+from visual_tracker.trackers.memtrack import MemTrackTracker
+from visual_tracker.trackers.score_confidence import ScoreTracker
+from visual_tracker.trackers.siamfc import SiamFcTracker
+from visual_tracker.trackers.siamrpn import SiamRpnTracker
 from visual_tracker.training.calibration_cases import Case
 
 #: IoU with the truth above which an answer is the target, and below which it is not; the answers
@@ -39,7 +46,7 @@ class Witness(NamedTuple):
         held_out: whether the network has never seen the video.
     """
 
-    evidence: Evidence
+    evidence: Evidence | ScoreEvidence
     is_target: bool
     is_lost: bool
     video: str
@@ -55,17 +62,35 @@ class Answer(NamedTuple):
         is_lost: whether the target had been given up.
     """
 
-    evidence: Evidence
+    evidence: Evidence | ScoreEvidence
     box: Box
     is_lost: bool
 
 
-class WitnessedTracker(DaSiamRpnTracker):
-    """DaSiamRPN that keeps the answers of its searches.
+class WitnessedTracker(Protocol):
+    """A tracker that keeps the answers of its searches.
 
     Attributes:
+        kind: of its networks.
+        calibration: that it runs with.
         answers: since they were cleared last.
     """
+
+    kind: ClassVar[str]
+    calibration: Calibration | None
+    answers: list[Answer]
+
+    def init(self, image: Image, box: Box) -> Box:
+        """As any tracker's."""
+        ...
+
+    def track(self, image: Image) -> Track:
+        """As any tracker's."""
+        ...
+
+
+class WitnessedDaSiamRpn(DaSiamRpnTracker):
+    """DaSiamRPN that keeps its answers."""
 
     answers: list[Answer]
 
@@ -82,11 +107,59 @@ class WitnessedTracker(DaSiamRpnTracker):
         return found
 
 
+class _WitnessedScore(ScoreTracker):
+    """Put before a tracker of the score alone: it keeps its answers, those of lost frames, too."""
+
+    def __init__(self, parameters: Parameters | None = None, device: str = "auto") -> None:
+        super().__init__(parameters, device)
+        self.answers: list[Answer] = []
+        self._score = 0.0
+
+    def _score_confidence(self, score: float) -> float:
+        self._score = score
+        return super()._score_confidence(score)
+
+    def track(self, image: Image) -> Track:
+        track = super().track(image)
+        # the search is the same whether the target is lost or not
+        self.answers.append(Answer(ScoreEvidence(self._score), track.box, is_lost=False))
+        return track
+
+
+class WitnessedSiamRpn(_WitnessedScore, SiamRpnTracker):
+    """SiamRPN that keeps its answers."""
+
+
+class WitnessedSiamFc(_WitnessedScore, SiamFcTracker):
+    """SiamFC that keeps its answers."""
+
+
+class WitnessedCfNet(_WitnessedScore, CfNetTracker):
+    """CFNet that keeps its answers."""
+
+
+class WitnessedMemTrack(_WitnessedScore, MemTrackTracker):
+    """MemTrack that keeps its answers."""
+
+
+#: the trackers whose confidence is calibrated, by name
+WITNESSED: dict[str, type[Any]] = {
+    cls.name: cls
+    for cls in (
+        WitnessedDaSiamRpn,
+        WitnessedSiamRpn,
+        WitnessedSiamFc,
+        WitnessedCfNet,
+        WitnessedMemTrack,
+    )
+}
+
+
 def collect(tracker: WitnessedTracker, cases: Iterable[Case]) -> list[Witness]:
     """Let a tracker run through every case and write down its answers.
 
     Args:
-        tracker: with a target model; its calibration decides what it learns from.
+        tracker: one of WITNESSED; its calibration decides what it learns from.
         cases: see :func:`visual_tracker.training.calibration_cases.make_cases`.
     """
     return [witness for case in cases for witness in _run(tracker, case)]
