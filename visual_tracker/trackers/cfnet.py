@@ -1,8 +1,8 @@
 """CFNet: SiamFC whose template is a correlation filter that tells the target from its background.
 
 Valmadre et al., "End-to-end representation learning for Correlation Filter based tracking", CVPR
-2017. It tracks as SiamFC does (`visual_tracker.trackers.siamfc`); every frame in which the target is
-held gives a filter that the running one takes a share of (section 3.4).
+2017. It tracks as SiamFC does (`visual_tracker.trackers.siamfc`); every frame in which the target
+is held gives a filter that the running one takes a share of (section 3.4).
 """
 
 from __future__ import annotations
