@@ -174,10 +174,9 @@ def test_trackers_of_a_frame_together_do_as_each_alone(
     monkeypatch.setattr(SiameseTracker, "unavailable_reason", classmethod(lambda *_: None))
     # learned features are no better than chance here: the window keeps the box in place
     settings = {"window_influence": 0.99, "lost_threshold": 0.0, "size_rate": 0.1}
-    monkeypatch.setattr(
-        "visual_tracker.trackers.dasiamrpn.available_weights", lambda *_: Path("none")
-    )
-    monkeypatch.setattr("visual_tracker.trackers.dasiamrpn.load_calibration", lambda path: None)
+    uncalibrated = "visual_tracker.trackers.score_confidence"
+    monkeypatch.setattr(f"{uncalibrated}.available_weights", lambda *_: Path("none"))
+    monkeypatch.setattr(f"{uncalibrated}.load_calibration", lambda *_: None)
     scene = Scene(320, 240)
     trackers = [create_tracker("dasiamrpn", "cpu", **settings) for _ in range(4)]
     for tracker, box in zip(trackers, [*scene.boxes(2), *scene.boxes(2)], strict=True):
