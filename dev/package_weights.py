@@ -26,9 +26,12 @@ from visual_tracker.training.witnesses import WITNESSED
 def main(kind: str, network: str, source: Path) -> None:
     """Check that the file fits its network, then ship it."""
     load_weights(create_network(kind, network), source)
-    calibrated = [cls for cls in WITNESSED.values() if cls.kind == kind]
-    for cls in calibrated:
-        load_calibration(source, cls.evidence)  # a damaged one raises, nothing is changed
+    # a damaged one raises, nothing is changed
+    calibrated = {
+        cls: load_calibration(source, cls.evidence) is not None
+        for cls in WITNESSED.values()
+        if cls.kind == kind
+    }
     name = f"{kind}-{network}"
     target = FOLDER / f"{name}.safetensors"
     shutil.copyfile(source, target)
@@ -37,14 +40,16 @@ def main(kind: str, network: str, source: Path) -> None:
     manifest[name] = {"file": target.name, "sha256": digest}
     MANIFEST.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     print(f"{target} ({target.stat().st_size} bytes, SHA-256 {digest})")
-    for cls in calibrated:
-        ship_calibration(source, target, cls, network)
+    for cls, is_calibrated in calibrated.items():
+        ship_calibration(source, target, cls, network, is_calibrated)
 
 
-def ship_calibration(source: Path, target: Path, cls: type[Any], network: str) -> None:
+def ship_calibration(
+    source: Path, target: Path, cls: type[Any], network: str, is_calibrated: bool
+) -> None:
     """Ship a tracker's calibration beside the source, or remove the target's of other weights."""
     shipped = calibration_path(target, cls.evidence)
-    if load_calibration(source, cls.evidence) is not None:
+    if is_calibrated:
         shutil.copyfile(calibration_path(source, cls.evidence), shipped)
         print(shipped)
     elif load_calibration(target, cls.evidence) is None:

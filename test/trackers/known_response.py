@@ -61,6 +61,28 @@ class ExactMatcher:
         return Response(scores, deltas, np.ones((1, rows + 6, columns + 6), dtype=np.float32))
 
 
+class PeakMatcher:
+    """Logits with one peak, at a cell of one of the scales."""
+
+    geometry = LITE
+
+    def __init__(self, scale: int, row: int, column: int, logit: float = 4.0) -> None:
+        self.place = scale, row, column
+        self.logit = logit
+        self.learned = 0
+
+    def learn(self, image: Image) -> np.ndarray:
+        assert image.shape == (129, 129, 3)
+        self.learned += 1
+        return np.full((1, 7, 7), float(self.learned), dtype=np.float32)
+
+    def respond(self, kernel: np.ndarray, images: list[Image]) -> np.ndarray:
+        assert all(image.shape == (257, 257, 3) for image in images)
+        logits = np.full((len(images), 27, 27), -8.0, dtype=np.float32)
+        logits[self.place] = self.logit
+        return logits
+
+
 class KnownNetwork:
     """Put before a tracker's class: it runs on a network that is given, and needs no weights.
 

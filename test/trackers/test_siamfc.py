@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from test.trackers.known_response import KnownNetwork
+from test.trackers.known_response import KnownNetwork, PeakMatcher
 from visual_tracker.boxes import Box
 from visual_tracker.images import Image
-from visual_tracker.models.geometry import LITE
 from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers.confidence import Calibration, ScoreEvidence, Thresholds
 from visual_tracker.trackers.response import _enlarged
@@ -16,28 +15,6 @@ from visual_tracker.trackers.siamfc import SiamFcParameters, SiamFcTracker
 
 IMAGE = np.zeros((400, 400, 3), dtype=np.uint8)
 START = Box(170, 160, 60, 80)
-
-
-class PeakMatcher:
-    """Logits with one peak, at a cell of one of the scales."""
-
-    geometry = LITE
-
-    def __init__(self, scale: int, row: int, column: int, logit: float = 4.0) -> None:
-        self.place = scale, row, column
-        self.logit = logit
-        self.learned = 0
-
-    def learn(self, image: Image) -> np.ndarray:
-        assert image.shape == (129, 129, 3)
-        self.learned += 1
-        return np.full((1, 7, 7), float(self.learned), dtype=np.float32)
-
-    def respond(self, kernel: np.ndarray, images: list[Image]) -> np.ndarray:
-        assert all(image.shape == (257, 257, 3) for image in images)
-        logits = np.full((len(images), 27, 27), -8.0, dtype=np.float32)
-        logits[self.place] = self.logit
-        return logits
 
 
 def tracker(matcher: PeakMatcher, **changes: object) -> SiamFcTracker:

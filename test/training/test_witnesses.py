@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from test.trackers.known_response import KnownNetwork
+from test.trackers.known_response import KnownNetwork, PeakMatcher
 from test.training.moving_square import video
 from visual_tracker.annotations import Collection, DataError
 from visual_tracker.boxes import Box
 from visual_tracker.evaluation.datasets.videos import sequence_of
 from visual_tracker.evaluation.sequences import Sequence
-from visual_tracker.models.geometry import LITE
 from visual_tracker.trackers.confidence import (
     Calibration,
     Evidence,
@@ -157,27 +156,12 @@ def test_a_check_fits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tracker.calibration is stored
 
 
-class Peak:
-    """Responses with a peak in the middle, of this height."""
-
-    geometry = LITE
-    height = 8.0
-
-    def learn(self, image: np.ndarray) -> np.ndarray:
-        return np.ones((1, 7, 7), dtype=np.float32)
-
-    def respond(self, kernel: np.ndarray, images: list[np.ndarray]) -> np.ndarray:
-        logits = np.full((len(images), 27, 27), -8.0, dtype=np.float32)
-        logits[1, 13, 13] = self.height
-        return logits
-
-
 def test_answers_of_the_score_alone_are_kept_while_the_target_is_lost(tmp_path: Path) -> None:
     sequence = sequence_of(video(tmp_path, "a", 12))
     still = replace(sequence, truth=np.tile(sequence.truth[:1], (12, 1)))
 
     class Known(KnownNetwork, WitnessedSiamFc):
-        network = Peak()
+        network = PeakMatcher(1, 13, 13, logit=8.0)
 
     tracker = Known(SiamFcParameters(lost_threshold=1.0), "cpu")
     given = collect(tracker, [Case(still, held_out=True)])

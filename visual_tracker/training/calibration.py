@@ -117,19 +117,29 @@ def calibrate(witnesses: list[Witness], weights: Path) -> Calibration:
     factors, intercept = fit_signs(signs, labels, importance)
     kind = type(witnesses[0].evidence)
     fitted = Calibration(digest(weights), kind(*factors), intercept, Thresholds(0.5, 0.5, 0.0))
+    return replace(fitted, thresholds=_thresholds(witnesses, fitted, importance))
+
+
+def _thresholds(
+    witnesses: list[Witness], fitted: Calibration, importance: FloatArray
+) -> Thresholds:
+    """Those at which the promised shares of the answers are lost and found."""
+    labels = np.array([witness.is_target for witness in witnesses])
     found = np.array([fitted.probability(witness.evidence) for witness in witnesses])
     # what is lost frame by frame is told from local searches, what is found from those after it
-    wide = np.array([witness.is_lost for witness in witnesses])
-    lost = weighted_quantile(found[labels & ~wide], importance[labels & ~wide], FALSE_LOST)
-    low, high, similar = float(np.clip(lost, *_LOST_RANGE)), _FOUND_RANGE[0], 0.0
-    if kind is Evidence:
-        # a wide search meets look-alikes, on which nothing may be resumed; of the score alone even
-        # odds do, for as much would keep the target lost in a third of its frames
-        again = weighted_quantile(found[~labels], importance[~labels], 1 - FALSE_FOUND)
-        high = float(np.clip(again, *_FOUND_RANGE))
-        similar = weighted_quantile(_alikes(signs)[labels], importance[labels], _UNLIKE)
-    thresholds = Thresholds(low, max(low, high), max(0.0, similar))
-    return replace(fitted, thresholds=thresholds)
+    local = labels & ~np.array([witness.is_lost for witness in witnesses])
+    lost = weighted_quantile(found[local], importance[local], FALSE_LOST)
+    low = float(np.clip(lost, *_LOST_RANGE))
+    signs = (witness.evidence for witness in witnesses)
+    alike = [min(each.first, each.recent) for each in signs if isinstance(each, Evidence)]
+    if not alike:
+        # even odds do: more would keep the target lost in a third of its frames
+        return Thresholds(low, max(low, _FOUND_RANGE[0]), 0.0)
+    # a wide search meets look-alikes, on which nothing may be resumed
+    again = weighted_quantile(found[~labels], importance[~labels], 1 - FALSE_FOUND)
+    high = max(low, float(np.clip(again, *_FOUND_RANGE)))
+    similar = weighted_quantile(np.array(alike)[labels], importance[labels], _UNLIKE)
+    return Thresholds(low, high, max(0.0, similar))
 
 
 def fit_signs(
@@ -190,12 +200,6 @@ def weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> 
     reached = np.cumsum(weights[order]) / weights.sum()
     place = int(np.searchsorted(reached, share))
     return float(values[order[min(place, len(order) - 1)]])
-
-
-def _alikes(signs: FloatArray) -> FloatArray:
-    """The lesser likeness of each row of :class:`Evidence`, (n, 4)."""
-    first, recent = (Evidence._fields.index(name) for name in ("first", "recent"))
-    return np.minimum(signs[:, first], signs[:, recent])
 
 
 def make_tracker(
