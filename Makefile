@@ -43,8 +43,8 @@ README = $(if $(wildcard README.md),--readme README.md)
 FULL =
 SPEED_LENGTH = $(if $(FULL),--random alexnet-big,--size 640x480 --frames 30)
 TARGETS_LENGTH = $(if $(FULL),,--frames 30 --repeats 1)
-NODE_LENGTH = $(if $(FULL),,--size 640x480 --transport raw --targets 1 --targets 4 --seconds 3 \
-	--repeats 2)
+NODE_LENGTH = $(if $(FULL),,--size 640x480 --transport raw --targets 1 --targets 4 \
+	--threads 1 --threads 2 --seconds 3 --repeats 2)
 SPEED_ARGS =
 TARGETS_ARGS =
 # A clone of the DaSiamRPN authors' repository, to be measured beside ours.

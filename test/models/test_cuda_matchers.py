@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -106,6 +107,22 @@ def test_a_batch_is_answered_as_one_by_one_with_crops_of_opencv(
                 # a level up or down in the crops, no more
                 assert np.abs(found - wanted).mean() <= 0.01 * np.abs(wanted).mean()
     assert not np.allclose(together[0].scores, together[1].scores)
+
+
+def test_crops_of_several_sizes_are_answered_in_order(network: torch.nn.Module) -> None:
+    eager = TorchProposalMatcher(copy.deepcopy(network), "cpu")
+    packed = PackedProposalMatcher(copy.deepcopy(network), "cpu", "fp32")
+    sizes = [(257, 257), (321, 321), (257, 257), (321, 257)]
+    asked = [
+        question._replace(frame=replace(question.frame, height=height, width=width))
+        for question, (height, width) in zip(questions(packed, len(sizes)), sizes, strict=True)
+    ]
+    for question, answer in zip(asked, packed.respond_many(asked), strict=True):
+        expected = eager.respond(question.template, question.crop())
+        assert answer.scores.shape == expected.scores.shape
+        difference = np.abs(answer.deltas - expected.deltas).mean()
+        assert difference <= 0.01 * np.abs(expected.deltas).mean()
+    assert list(packed._searches) == [(2, 257, 257), (1, 321, 321), (1, 321, 257)]
 
 
 class GatedLock:

@@ -38,13 +38,15 @@ def run(*arguments: str) -> str:
 def test_node_benchmark(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("a\n<!-- benchmark-node:begin -->\n<!-- benchmark-node:end -->\nb\n")
-    stream = ["--size", "320x240", "--rate", "30", "--transport", "compressed", "--targets", "2"]
+    stream = ["--size", "320x240", "--rate", "30", "--transport", "compressed"]
+    load = ["--targets", "2", "--threads", "2"]
     measure = ["--tracker", "kcf", "--seconds", "1", "--repeats", "1", "--no-plot"]
-    run("node", *stream, *measure, "--output", str(tmp_path), "--readme", str(readme))
+    run("node", *stream, *load, *measure, "--output", str(tmp_path), "--readme", str(readme))
     content = json.loads((tmp_path / "node.json").read_text())
     (case,) = content["cases"]
     assert case["error"] is None
-    assert (case["image"], case["transport"], case["targets"]) == ("320x240", "compressed", 2)
+    assert (case["image"], case["transport"]) == ("320x240", "compressed")
+    assert (case["targets"], case["threads"]) == (2, 2)
     # how many images come through depends on what else the machine has to do
     assert 0 < case["delivered"] <= 1.0
     assert 0 <= case["replaced"] < 1
@@ -57,7 +59,7 @@ def test_node_benchmark(tmp_path: Path) -> None:
     assert all(0 < median <= p99 for median, p99 in case["stages"].values())
     assert case["stages"]["node"][0] < case["latency_ms"]
     # one row of each table
-    assert readme.read_text().count("| kcf | 320x240 | 30 | compressed | 2 |") == 2
+    assert readme.read_text().count("| kcf | 320x240 | 30 | compressed | 2 | 2 |") == 2
 
 
 def test_stages_of_an_image_add_up_to_its_latency() -> None:

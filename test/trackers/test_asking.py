@@ -33,7 +33,6 @@ class BatchedMatcher(ExactMatcher):
     def respond_many(self, questions: Sequence[Question]) -> list[Response]:
         self.batches.append(len(questions))
         crops = [question.crop() for question in questions]
-        assert len({crop.shape for crop in crops}) == 1
         if any((crop == self.poison).all(axis=2).any() for crop in crops):
             raise RuntimeError("poisoned")
         return [

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -167,12 +167,13 @@ class PackedProposalMatcher(TorchProposalMatcher):
     @timed(NETWORK)
     @torch.no_grad()
     def respond_many(self, questions: Sequence[Question]) -> list[Response]:
-        """Answers in order to questions whose crops are of one size, cut on the device."""
-        responses: list[Response] = []
+        """Answers in order; a batch has crops of one size, which are cut on the device."""
+        responses: dict[int, Response] = {}
         with self._lock, self._device_context():
-            for begin in range(0, len(questions), MOST_CROPS):
-                responses += self._respond(questions[begin : begin + MOST_CROPS])
-        return responses
+            for batch in _batches(questions):
+                answers = self._respond([questions[index] for index in batch])
+                responses.update(zip(batch, answers, strict=True))
+        return [responses[index] for index in range(len(questions))]
 
     def _respond(self, questions: Sequence[Question]) -> list[Response]:
         # Few graphs do for any number of targets: the next power of two takes them all.
@@ -204,3 +205,13 @@ class PackedProposalMatcher(TorchProposalMatcher):
                 self._searches.popitem(last=False)
         self._searches.move_to_end(key)
         return search
+
+
+def _batches(questions: Sequence[Question]) -> Iterator[list[int]]:
+    """Indices of questions whose crops are of one size, as many as an upload takes."""
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for index, question in enumerate(questions):
+        by_size.setdefault((question.frame.height, question.frame.width), []).append(index)
+    for alike in by_size.values():
+        for begin in range(0, len(alike), MOST_CROPS):
+            yield alike[begin : begin + MOST_CROPS]

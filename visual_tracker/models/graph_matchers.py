@@ -15,6 +15,9 @@ from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.matchers import Memory, Recurrent, Response
 from visual_tracker.timing import NETWORK, timed
 
+#: file of an export: the graph that answers to search crops
+SEARCH = "search.onnx"
+
 #: a template's arrays by name; the search graph takes those that its network uses
 Arrays = dict[str, FloatArray]
 
@@ -43,16 +46,7 @@ class GraphMatcher:
         Raises:
             EngineError: if it is incomplete or the engine cannot run it.
         """
-        try:
-            description = json.loads((folder / "network.json").read_text())
-            geometry = Geometry(**description["geometry"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise EngineError(f"{folder} is no complete export ({error}); delete it") from error
-        # A template is made once: in full precision it costs nothing and takes a fifth of the
-        # error off every frame (docs/performance.md).
-        template = engine.load(folder / "template.onnx", "fp32", threads)
-        search = engine.load(folder / "search.onnx", precision, threads)
-        return cls(template, search, geometry)
+        return cls(*load_graphs(folder, engine, precision, threads))
 
 
 class GraphProposalMatcher(GraphMatcher):
@@ -60,11 +54,15 @@ class GraphProposalMatcher(GraphMatcher):
 
     def warm_up(self) -> None:
         """Search once: an engine prepares for the first size that it meets."""
+        self.respond(*self._blank())
+
+    def _blank(self) -> tuple[Arrays, Image]:
+        """Template and search crop of nothing."""
         template, crop = (
             np.zeros((size, size, 3), np.uint8)
             for size in (self.geometry.template_size, self.geometry.search_size)
         )
-        self.respond(self.learn(template), crop)
+        return self.learn(template), crop
 
     def learn(self, image: Image) -> Arrays:
         """Template of a crop."""
@@ -131,6 +129,25 @@ class GraphRecurrentMatcher(GraphMatcher):
         """Corners of the target, and the state after the frame."""
         corners, *after = self._search_graph.run(_batch([before, now]), *state)
         return cast(FloatArray, corners[0]), Recurrent(*after)
+
+
+def load_graphs(
+    folder: Path, engine: ModuleType, precision: str, threads: int
+) -> tuple[Graph, Graph, Geometry]:
+    """Template and search graph of an export, and the network's geometry.
+
+    Raises:
+        EngineError: as `GraphMatcher.load`.
+    """
+    try:
+        description = json.loads((folder / "network.json").read_text())
+        geometry = Geometry(**description["geometry"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{folder} is no complete export ({error}); delete it") from error
+    # A template is made once: in full precision it costs nothing and takes a fifth of the
+    # error off every frame (docs/performance.md).
+    template = engine.load(folder / "template.onnx", "fp32", threads)
+    return template, engine.load(folder / SEARCH, precision, threads), geometry
 
 
 def _batch(images: list[Image]) -> Image:

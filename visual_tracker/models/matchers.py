@@ -135,7 +135,7 @@ class BatchMatcher(Protocol):
     """
 
     def respond_many(self, questions: Sequence[Question]) -> list[Response]:
-        """Answers in order to questions whose crops are of one size."""
+        """Answers in order."""
 
 
 def takes_batches(matcher: object) -> TypeGuard[BatchMatcher]:
@@ -144,7 +144,7 @@ def takes_batches(matcher: object) -> TypeGuard[BatchMatcher]:
 
 
 def respond_to(matcher: Any, questions: Sequence[Question]) -> list[Response]:
-    """A matcher's answers to questions whose crops are of one size: as a batch where it gains."""
+    """A matcher's answers in order: all at once where it gains by that."""
     if takes_batches(matcher):
         return matcher.respond_many(questions)
     return [matcher.respond(question.template, question.crop()) for question in questions]

@@ -25,6 +25,7 @@ from visual_tracker.models.graph_matchers import (
     GraphRecurrentMatcher,
     GraphResponseMatcher,
 )
+from visual_tracker.models.parallel_matchers import ParallelProposalMatcher
 from visual_tracker.models.weights import WeightsError
 from visual_tracker.threads import limit_threads
 
@@ -141,7 +142,10 @@ def _on_graph(spec: MatcherSpec, choice: Choice) -> GraphMatcher:
 
     A cache that cannot be written costs the export at every start, nothing else.
     """
-    return on_engine(spec, choice, GRAPH_MATCHERS[spec.kind].load, _writer(spec))
+    make = GRAPH_MATCHERS[spec.kind]
+    if make is GraphProposalMatcher and spec.threads > 1:
+        make = ParallelProposalMatcher
+    return on_engine(spec, choice, make.load, _writer(spec))
 
 
 def on_engine(spec: MatcherSpec, choice: Choice, load: Load[T], write: Writer) -> T:

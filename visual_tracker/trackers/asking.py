@@ -1,4 +1,4 @@
-"""Trackers that ask a network: each for itself, or all of a frame in one batch.
+"""Trackers that ask a network: each for itself, or all of a frame at once.
 
 Such a tracker is written as a generator: it yields the question it has, is sent the answer and
 returns the outcome. So the same lines serve a tracker alone and one of several whose questions are
@@ -90,8 +90,8 @@ class _Run:
 def track_together(trackers: Sequence[Tracker], image: Image) -> list[Track | Exception]:
     """Track several targets in the next image, as each tracker's `track` would.
 
-    Questions to one matcher about crops of one size become a batch, if it gains from batches; other
-    trackers track one after another. A tracker that fails does not disturb the others.
+    Questions to one matcher are put at once, if it gains by that; other trackers track one after
+    another. A tracker that fails does not disturb the others.
 
     Returns:
         In order, each tracker's outcome, or what it raised.
@@ -117,12 +117,11 @@ def _begun(tracker: Tracker, image: Image) -> Track | Exception | _Run:
 
 
 def _groups(runs: list[_Run]) -> list[list[_Run]]:
-    """Runs whose questions go to one matcher and are about crops of one size."""
-    groups: dict[tuple[int, int, int], list[_Run]] = {}
+    """Runs whose questions go to one matcher."""
+    groups: dict[int, list[_Run]] = {}
     for run in runs:
         if run.question:
-            frame = run.question.frame
-            groups.setdefault((id(run.matcher), frame.width, frame.height), []).append(run)
+            groups.setdefault(id(run.matcher), []).append(run)
     return list(groups.values())
 
 
@@ -134,7 +133,7 @@ def _outcome(outcome: Track | Exception | _Run) -> Track | Exception:
 
 
 def _answers(matcher: BatchMatcher, questions: list[Question]) -> list[Response | Exception]:
-    """Answers to a batch; if it fails, each question is asked alone, so that only the bad fail."""
+    """Answers to all; if that fails, each question is asked alone, so that only the bad fail."""
     try:
         return list(matcher.respond_many(questions))
     except Exception as error:  # any library below

@@ -57,7 +57,8 @@ class EngineParameters(NetworkParameters):
     )
     threads: int = parameter(
         1,
-        "CPU threads of the network and of OpenCV; more than one is slow on a busy machine.",
+        "CPU threads of the network and of OpenCV, shared by a frame's targets (siamrpn and "
+        "dasiamrpn); more than one is slow on a busy machine.",
         minimum=1,
         maximum=256,
         applies=Applies.AT_RESTART,

@@ -49,6 +49,14 @@ from visual_tracker.machine import describe_machine
     show_default=True,
     help="Targets at once; more than one only at the first size, rate and transport.",
 )
+@click.option(
+    "--threads",
+    multiple=True,
+    type=click.IntRange(1),
+    default=(1,),
+    show_default=True,
+    help="Of the tracker; another number than the first only with several targets.",
+)
 @click.option("--seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
 @output_option("node.json and node.png")
@@ -60,6 +68,7 @@ def node_command(
     rates: tuple[float, ...],
     transports: tuple[str, ...],
     counts: tuple[int, ...],
+    threads: tuple[int, ...],
     seconds: float,
     repeats: int,
     output: Path,
@@ -68,20 +77,20 @@ def node_command(
 ) -> None:
     """Delivery, latency and load of the ROS node, with camera and client as processes.
 
-    Every size, rate and transport with one target, and every number of targets at the first of
-    them.
+    Every size, rate and transport with one target, and every number of targets, with every number
+    of threads, at the first of them.
     """
     node, plots = ros_benchmark("node"), ros_benchmark("plots")
     check_outputs(output, with_plot, readme, "benchmark-node")
     for name in trackers:
         Candidate(name, name).check()
     streams = list(itertools.product(map(parse_size, sizes), rates, transports))
-    loads = [(*stream, counts[0]) for stream in streams]
-    loads += [(*streams[0], count) for count in counts[1:]]
+    loads = [(*stream, counts[0], threads[0]) for stream in streams]
+    loads += [(*streams[0], *load) for load in itertools.product(counts[1:], threads)]
     cases = [
-        node.NodeCase(name, *size, rate, transport, count, seconds, repeats)
+        node.NodeCase(name, *size, rate, transport, count, of_tracker, seconds, repeats)
         for name in trackers
-        for size, rate, transport, count in loads
+        for size, rate, transport, count, of_tracker in loads
     ]
     errors = plain_console(stderr=True)
     measured = node.measure_all(cases, lambda load: _tell_load(errors, load))
@@ -105,4 +114,4 @@ def node_command(
 def _tell_load(console: Console, load: Any) -> None:
     outcome = load.error or f"{load.latency_ms:.1f} ms, {load.delivered:.1%} delivered"
     place = f"{load.tracker} {load.image} {load.rate:g} Hz {load.transport} x{load.targets}"
-    console.print(f"{place}: {outcome}", highlight=False)
+    console.print(f"{place}, {load.threads} thread(s): {outcome}", highlight=False)

@@ -58,13 +58,14 @@ class Engine(Protocol):
         """
 
     @staticmethod
-    def load(path: Path, precision: str, threads: int) -> Graph:
+    def load(path: Path, precision: str, threads: int, calls: int = 1) -> Graph:
         """Read an ONNX file.
 
         Args:
             path: of the file.
             precision: one of PRECISIONS.
-            threads: most threads that one call uses.
+            threads: most threads that all calls at one time use.
+            calls: that are to run side by side, each from a thread of its own; more wait.
 
         Raises:
             EngineError: if it cannot be read or run here.

@@ -24,7 +24,7 @@ def best_precision() -> str:
     return "fp32"
 
 
-def load(path: Path, precision: str, threads: int) -> OnnxRuntimeGraph:
+def load(path: Path, precision: str, threads: int, calls: int = 1) -> OnnxRuntimeGraph:
     """Read an ONNX file; see `visual_tracker.models.engines.base.Engine`."""
     try:
         import onnxruntime
@@ -33,7 +33,7 @@ def load(path: Path, precision: str, threads: int) -> OnnxRuntimeGraph:
     if precision not in PRECISIONS:
         raise EngineError(f"ONNX Runtime runs networks in fp32, not {precision}")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = max(1, threads // calls)
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     # Threads that spin for work between two frames take the core from everybody else.

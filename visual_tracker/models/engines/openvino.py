@@ -34,13 +34,14 @@ def best_precision() -> str:
     return "bf16" if _multiplies_bf16() and gains_by_bf16() else "fp32"
 
 
-def load(path: Path, precision: str, threads: int) -> OpenVinoGraph:
+def load(path: Path, precision: str, threads: int, calls: int = 1) -> OpenVinoGraph:
     """Read and compile an ONNX file; see `visual_tracker.models.engines.base.Engine`."""
     if precision == "bf16" and not _multiplies_bf16():
         raise EngineError("this processor has no bf16 (AVX-512 BF16 or AMX); use precision fp32")
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": calls,
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         # The scheduler knows better: nodes of one robot must not all be pinned to core 0.
         "ENABLE_CPU_PINNING": False,

@@ -42,6 +42,7 @@ class NodeCase:
         rate: images a second.
         transport: raw or compressed.
         targets: followed at once.
+        threads: that the tracker may use.
         seconds: measured in each repetition.
         repeats: repetitions, with fresh processes each; their spread is reported.
     """
@@ -52,6 +53,7 @@ class NodeCase:
     rate: float
     transport: str
     targets: int
+    threads: int
     seconds: float
     repeats: int
 
@@ -66,6 +68,7 @@ class NodeLoad:
         rate: images a second asked for.
         transport: raw or compressed.
         targets: followed at once.
+        threads: that the tracker may use.
         published_hz: images a second that the camera really published.
         delivered: share of them that reached the node.
         replaced: share of them that a newer one replaced in the node's queue of one, unseen.
@@ -87,6 +90,7 @@ class NodeLoad:
     rate: float
     transport: str
     targets: int
+    threads: int
     published_hz: float | None = None
     delivered: float | None = None
     replaced: float | None = None
@@ -119,10 +123,10 @@ def measure_all(
 ) -> list[NodeLoad]:
     """Measure cases one after another; one that fails is reported and the rest go on."""
     use_local_dds()
-    bare: dict[tuple[str, int, int], float] = {}
+    bare: dict[tuple[str, int, int, int], float] = {}
     loads = []
     for case in cases:
-        key = (case.tracker, case.width, case.height)
+        key = (case.tracker, case.width, case.height, case.threads)
         if key not in bare:
             bare[key] = _bare_tracker_ms(case)
         load = _measure(case, bare[key])
@@ -140,13 +144,16 @@ def as_json(loads: Iterable[NodeLoad]) -> list[dict[str, Any]]:
 def _bare_tracker_ms(case: NodeCase) -> float:
     """Median milliseconds a frame of one target, with no node around it."""
     candidate = Candidate(case.tracker, case.tracker)
-    bare = speed.Case(candidate, case.width, case.height, frames=60, repeats=1)
+    bare = speed.Case(
+        candidate, case.width, case.height, frames=60, repeats=1, threads=case.threads
+    )
     (measured,) = speed.measure_all([bare])
     return measured.median_ms if measured.median_ms is not None else float("nan")
 
 
 def _measure(case: NodeCase, bare_ms: float) -> NodeLoad:
-    place = (case.tracker, f"{case.width}x{case.height}", case.rate, case.transport, case.targets)
+    image = f"{case.width}x{case.height}"
+    place = (case.tracker, image, case.rate, case.transport, case.targets, case.threads)
     try:
         with tempfile.TemporaryDirectory() as folder:
             scene = write_clip(Path(folder), case.width, case.height)
@@ -177,7 +184,7 @@ def _measure(case: NodeCase, bare_ms: float) -> NodeLoad:
 def _repeat(case: NodeCase, clip: Path, scene: speed.Scene) -> _Repetition:
     """One run of the three processes."""
     with node_on_stream(
-        clip, case.tracker, case.rate, case.targets, case.transport, timed=True
+        clip, case.tracker, case.rate, case.targets, case.transport, case.threads, timed=True
     ) as (client, node):
         _start_targets(case, client, scene)
         return _observe(case, client, node)

@@ -9,7 +9,7 @@ from visual_tracker.extras import require
 from visual_tracker.ros.benchmarks.stages import BESIDE_TRACKING, ELSEWHERE, NODE, STAGES
 
 #: headings of what was measured
-PLACE = ("tracker", "image", "Hz", "transport", "targets")
+PLACE = ("tracker", "image", "Hz", "transport", "targets", "threads")
 #: headings of the sums of stages
 SUM_HEADINGS = {
     NODE: "node's own",
@@ -54,7 +54,8 @@ def plot_node(content: dict[str, Any], path: Path) -> None:
     """
     cases = [case for case in content["cases"] if case["error"] is None]
     names = [
-        f"{c['tracker']} {c['image']} {c['rate']:g} Hz {c['transport']} x{c['targets']}"
+        f"{c['tracker']} {c['image']} {c['rate']:g} Hz {c['transport']} x{c['targets']}, "
+        f"{c['threads']} thread(s)"
         for c in cases
     ]
     figure = require("matplotlib.figure").Figure(
@@ -99,7 +100,7 @@ def plot_soak(content: dict[str, Any], path: Path) -> None:
 
 def _place(case: dict[str, Any]) -> list[str]:
     names = [case["tracker"], case["image"], f"{case['rate']:g}", case["transport"]]
-    return [*names, str(case["targets"])]
+    return [*names, str(case["targets"]), str(case["threads"])]
 
 
 def _row(case: dict[str, Any]) -> list[str]:

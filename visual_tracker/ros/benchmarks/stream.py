@@ -19,6 +19,7 @@ def node_on_stream(
     rate: float,
     max_targets: int,
     transport: str = "raw",
+    threads: int = 1,
     timed: bool = False,
 ) -> Iterator[tuple[LoadClient, NodeProcess]]:
     """Run the tracker's node on a clip that a camera plays again and again; ROS is started for it.
@@ -29,6 +30,7 @@ def node_on_stream(
         rate: images a second.
         max_targets: of the node.
         transport: raw or compressed.
+        threads: that the tracker may use.
         timed: as of `LoadClient`.
 
     Yields:
@@ -48,6 +50,7 @@ def node_on_stream(
             tracker=tracker,
             image_transport=transport,
             max_targets=max_targets,
+            **{f"{tracker}__threads": threads},
         )
         client.watch(stack.enter_context(closing(node)))
         client.wait_for(lambda: TRACKER_NODE in client.reports, "the tracker's node")
