@@ -123,6 +123,14 @@ starts: setup ## Compare dasiamrpn, siamrpn, nano from moved first boxes (DATASE
 			--tracker siamrpn $(if $(NANO_SETTINGS),--tracker nano) || exit; \
 	done
 
+# What a robot's camera does to images, and what trackers make of that; finished runs are kept.
+.PHONY: robustness
+robustness: setup ## Compare dasiamrpn, siamrpn, nano, csrt on worse images, write the table (DATASET, JOBS)
+	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) \
+		--output evaluation_output/robustness --readme docs/evaluation.md $(NANO_SETTINGS) \
+		--tracker dasiamrpn --tracker siamrpn --tracker csrt $(if $(NANO_SETTINGS),--tracker nano) \
+		$(foreach kind,noise blur jpeg darken brighten drops resolution,--perturb $(kind))
+
 # What each addition of the trackers that learn on line changes, as mean and spread over seeds, in
 # README; finished runs are kept in evaluation_output/ablation, so that it can be stopped and gone on
 # with.

@@ -13,6 +13,7 @@ from visual_tracker.cli import main
 from visual_tracker.cli.options import candidates_from_options
 from visual_tracker.evaluation import tables
 from visual_tracker.evaluation.candidates import Candidate
+from visual_tracker.evaluation.perturbations import KINDS
 from visual_tracker.evaluation.sequences import SourceError
 from visual_tracker.parameters import ParameterError
 from visual_tracker.trackers import TrackerUnavailableError
@@ -121,6 +122,25 @@ def test_the_table_over_seeds_has_its_own_place_in_a_readme(dataset: Path, tmp_p
     assert "old" not in written
     assert "| adnet_fast | 2 | 0." in written
     assert written.count("| tracker |") == 1
+
+
+def test_the_table_of_worse_images_has_its_own_place_in_a_readme(
+    dataset: Path, tmp_path: Path
+) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "<!-- evaluation:begin -->kept<!-- evaluation:end -->\n"
+        "<!-- perturbations:begin -->old<!-- perturbations:end -->\n"
+    )
+    arguments = ["--dataset", dataset, "--output", tmp_path / "out", "--readme", readme]
+    result = run(*arguments, "--no-report", "--tracker", "kcf", "--perturb", "jpeg")
+    assert result.exit_code == 0, result.output
+    written = readme.read_text()
+    assert "<!-- evaluation:begin -->kept<!-- evaluation:end -->" in written
+    assert "old" not in written
+    assert "| images | strength | kcf |" in written
+    assert written.count("| jpeg | ") == len(KINDS["jpeg"].strengths)
+    assert "jpeg" in result.output
 
 
 def test_seeds_of_trackers_without_one_are_refused_before_anything_is_run(
@@ -249,6 +269,34 @@ def test_the_spread_over_seeds_is_shown() -> None:
         [["t", "3", "0.600 +- 0.100"]],
     )
     assert tables.seed_rows({"trackers": {"masked": trackers["masked"]}}) is None
+
+
+def test_worse_images_are_a_row_a_strength_and_the_unspoilt_ones_come_once() -> None:
+    def scores(auc: float | None) -> dict[str, float | None]:
+        return {"success_auc": auc, "false_tracking": auc and auc / 10}
+
+    def curve(unit: str, strengths: list[float], **trackers: list[float | None]) -> object:
+        found = {label: [scores(auc) for auc in aucs] for label, aucs in trackers.items()}
+        return {"unit": unit, "strengths": strengths, "trackers": found}
+
+    content = {
+        "trackers": {"a": {"mean": scores(0.4)}, "b": {"mean": scores(0.5)}},
+        "perturbations": {
+            "blur": curve("pixels", [0, 2.5], a=[0.4, 0.3], b=[0.5, None]),
+            "drops": curve("share", [0, 0.1, 0.2], a=[0.4, 0.2, 0.1], b=[0.5, 0.5, 0.5]),
+        },
+    }
+    keys = ("success_auc", "false_tracking")
+    assert tables.perturbation_rows(content, keys) == (
+        ["images", "strength", "b", "a"],
+        [
+            ["none", "", "0.500 / 0.05", "0.400 / 0.04"],
+            ["blur", "2.5", "- / -", "0.300 / 0.03"],
+            ["drops", "0.1", "0.500 / 0.05", "0.200 / 0.02"],
+            ["drops", "0.2", "0.500 / 0.05", "0.100 / 0.01"],
+        ],
+    )
+    assert tables.perturbation_rows({"trackers": content["trackers"]}, keys) is None
 
 
 def test_names_and_errors_are_no_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

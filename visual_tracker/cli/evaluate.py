@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,11 @@ from visual_tracker.evaluation.perturbations import KINDS
 from visual_tracker.evaluation.runner import JobResult, RunOptions
 
 README_MARKER = "evaluation"
-#: of the table over several seeds, which stands beside those of one run
+#: of the tables over several seeds and of worse images, which stand beside those of one run
 SEEDS_MARKER = "seeds"
+PERTURBATIONS_MARKER = "perturbations"
+#: in each cell of the table of worse images: how good, and how often wrong without saying so
+PERTURBATION_KEYS = ("success_auc", "false_tracking")
 
 
 @click.command()
@@ -100,7 +103,8 @@ SEEDS_MARKER = "seeds"
     "--readme",
     type=click.Path(path_type=Path),
     help="Write the tables into this file, between its markers evaluation:begin and :end; that "
-    "over several seeds alone between seeds:begin and :end.",
+    "over several seeds, or that of perturbations, alone between seeds:begin and :end, or "
+    "perturbations:begin and :end.",
 )
 @click.option(
     "--report/--no-report",
@@ -122,9 +126,7 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
       visual-tracker evaluate --dataset vot2018 --tracker csrt --supervised --eao-range 100 356
     """
     errors = plain_console(stderr=True)
-    marker, markdown = README_MARKER, _markdown
-    if (given["tracker_seeds"] or 1) > 1:
-        marker, markdown = SEEDS_MARKER, _seeds_markdown
+    marker, markdown = _readme_part(given)
     settings = _settings(errors, given)
     if readme:
         # found out now, not after hours of running
@@ -136,6 +138,15 @@ def command(readme: Path | None, verbose: bool, **given: Any) -> None:
         tables.write_between_markers(readme, marker, markdown(content))
     if any(tables.failures(content).values()):
         sys.exit(1)
+
+
+def _readme_part(given: dict[str, Any]) -> tuple[str, Callable[[dict[str, Any]], str]]:
+    """Markers in the file of --readme, and what makes the text between them."""
+    if given["perturbations"]:
+        return PERTURBATIONS_MARKER, _perturbations_markdown
+    if (given["tracker_seeds"] or 1) > 1:
+        return SEEDS_MARKER, _seeds_markdown
+    return README_MARKER, _markdown
 
 
 def _settings(errors: Console, given: dict[str, Any]) -> Settings:
@@ -196,9 +207,9 @@ def _print_tables(content: dict[str, Any], verbose: bool) -> None:
         tables.print_table(*tables.sequence_rows(content, columns))
     for table in tables.mean_tables(content):
         tables.print_table(*table)
-    seeds = tables.seed_rows(content)
-    if seeds:
-        tables.print_table(*seeds)
+    for more in (tables.seed_rows(content), tables.perturbation_rows(content, PERTURBATION_KEYS)):
+        if more:
+            tables.print_table(*more)
 
 
 def _markdown(content: dict[str, Any]) -> str:
@@ -212,6 +223,12 @@ def _seeds_markdown(content: dict[str, Any]) -> str:
     seeds = tables.seed_rows(content)
     assert seeds is not None  # or the seeds would have been refused
     return _captioned(content, [seeds])
+
+
+def _perturbations_markdown(content: dict[str, Any]) -> str:
+    worse = tables.perturbation_rows(content, PERTURBATION_KEYS)
+    assert worse is not None  # some were asked for
+    return _captioned(content, [worse])
 
 
 def _captioned(content: dict[str, Any], shown: list[tuple[tables.Row, list[tables.Row]]]) -> str:

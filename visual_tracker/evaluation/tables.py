@@ -142,6 +142,34 @@ def sequence_rows(content: dict[str, Any], keys: tuple[str, ...]) -> tuple[Row, 
     return ["sequence", "frames", *labels], rows
 
 
+def perturbation_rows(
+    content: dict[str, Any], keys: tuple[str, ...]
+) -> tuple[Row, list[Row]] | None:
+    """Headings and one row for each perturbation and strength, None without any.
+
+    The first row is without a perturbation. A cell has the means of `keys`; "-" where a sequence
+    failed.
+
+    Args:
+        content: of results.json.
+        keys: of COLUMNS.
+    """
+    curves = content.get("perturbations")
+    if not curves:
+        return None
+    labels = ranked(content)
+    rows: list[Row] = []
+    for kind, curve in curves.items():
+        for index, strength in enumerate(curve["strengths"]):
+            # the first is the neutral one, the same run for all kinds
+            name = [kind, f"{strength:g}"] if index else ["none", ""]
+            scores = [curve["trackers"][label][index] for label in labels]
+            cells = [" / ".join(_cell(score, key) for key in keys) for score in scores]
+            if index or not rows:
+                rows.append([*name, *cells])
+    return ["images", "strength", *labels], rows
+
+
 def failures(content: dict[str, Any]) -> dict[str, dict[str, str]]:
     """What trackers raised, by label and sequence; a perturbation's with its kind and strength.
 

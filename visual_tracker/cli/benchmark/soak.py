@@ -28,6 +28,7 @@ from visual_tracker.trackers import DEFAULT_TRACKER
 @click.option("--tracker", default=DEFAULT_TRACKER, show_default=True)
 @click.option("--size", default="640x480", show_default=True)
 @click.option("--rate", type=float, default=30.0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @output_option("soak.json and soak.png")
 @plot_option
@@ -36,6 +37,7 @@ def soak_command(
     tracker: str,
     size: str,
     rate: float,
+    threads: int,
     seed: int,
     output: Path,
     with_plot: bool,
@@ -44,7 +46,7 @@ def soak_command(
     soak, plots = ros_benchmark("soak"), ros_benchmark("plots")
     check_outputs(output, with_plot)
     Candidate(tracker, tracker).check()
-    case = soak.SoakCase(tracker, *parse_size(size), rate, minutes, seed)
+    case = soak.SoakCase(tracker, *parse_size(size), rate, threads, minutes, seed)
     with Progress(console=plain_console(stderr=True)) as progress:
         task = progress.add_task("soak", total=60 * minutes)
         content = soak.run(case, lambda s: progress.update(task, completed=s.seconds))

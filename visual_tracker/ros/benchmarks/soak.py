@@ -32,12 +32,13 @@ MAX_TARGETS = 4
 
 @dataclass(frozen=True)
 class SoakCase:
-    """What to run: tracker, image size, rate, minutes, seed of the random requests."""
+    """What to run: tracker, image size, rate, threads, minutes, seed of the random requests."""
 
     tracker: str
     width: int
     height: int
     rate: float
+    threads: int
     minutes: float
     seed: int
 
@@ -77,7 +78,9 @@ def run(case: SoakCase, tell: Callable[[Sample], None]) -> dict[str, Any]:
     use_local_dds()
     with tempfile.TemporaryDirectory() as folder:
         write_clip(Path(folder), case.width, case.height)
-        with node_on_stream(Path(folder), case.tracker, case.rate, MAX_TARGETS) as (client, node):
+        with node_on_stream(
+            Path(folder), case.tracker, case.rate, MAX_TARGETS, threads=case.threads
+        ) as (client, node):
             client.wait_for(lambda: client.newest, "the first detections")
             samples, requests = _soak(case, client, node, tell)
     return {
