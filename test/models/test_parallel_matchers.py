@@ -100,6 +100,20 @@ def test_the_time_of_several_is_the_networks_and_counted_once() -> None:
     assert seconds[NETWORK] <= time.perf_counter() - begin
 
 
+def test_its_threads_end_with_it() -> None:
+    before = set(threading.enumerate())
+    matcher = ParallelProposalMatcher(
+        PlainGraph(), PlainGraph(), GEOMETRY, MeetingGraph(), threads=2
+    )
+    matcher.respond_many(about(1, 2))
+    own = set(threading.enumerate()) - before
+    assert len(own) == 2
+    del matcher
+    for thread in own:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engines_answer_side_by_side_as_one_by_one(engine: ModuleType, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
