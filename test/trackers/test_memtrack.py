@@ -53,7 +53,8 @@ def started(matcher: RememberedMatcher, image: Image) -> MemTrackTracker:
     class Known(KnownNetwork, MemTrackTracker):
         network = matcher
 
-    tracker = Known(MemTrackParameters(window_influence=0.0), "cpu")
+    # grey levels stand for what is remembered: no gain on them
+    tracker = Known(MemTrackParameters(window_influence=0.0, least_brightness=0), "cpu")
     tracker.init(image, START)
     return tracker
 

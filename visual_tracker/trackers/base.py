@@ -119,7 +119,7 @@ class Tracker(ABC):
                 "make one with Box.from_xywh(x, y, width, height)"
             )
         box = box.clipped(*size_of(image), min_side=MIN_BOX_SIDE)
-        self._init(image, box)
+        self._init(self._first_seen(image, box), box)
         self._last = Track(box, None, TrackState.TRACKING)
         self._image_size = size_of(image)
         return box
@@ -170,7 +170,7 @@ class Tracker(ABC):
         return self._last
 
     def _next_image(self, image: Image) -> Image:
-        """The image as BGR; raises ImageError if it is none, or not of the first one's size."""
+        """The image as it is looked at; raises ImageError if it is none or of another size."""
         image = as_bgr(image)
         if size_of(image) != self._image_size:
             started, given = (f"{w}x{h}" for w, h in (self._image_size, size_of(image)))
@@ -178,6 +178,20 @@ class Tracker(ABC):
                 f"'{self.name}' was started on {started} images and cannot track in {given}; "
                 "call init(image, box) again"
             )
+        last = self._last_track()
+        return self._as_seen(image, None if last.is_lost else last.box)
+
+    def _first_seen(self, image: Image, box: Box) -> Image:
+        """The first image as the tracker looks at it; here as it is."""
+        return image
+
+    def _as_seen(self, image: Image, near: Box | None) -> Image:
+        """The next image as the tracker looks at it; here as it is.
+
+        Args:
+            image: BGR uint8 (height, width, 3).
+            near: where the target was held in the last image; None if it was lost there.
+        """
         return image
 
     def _resolve_device(self, device: str) -> str:

@@ -17,12 +17,11 @@ from visual_tracker.images import Image, size_of
 from visual_tracker.models.matchers import FloatArray, Recurrent
 from visual_tracker.parameters import parameter
 from visual_tracker.trackers.base import Track, TrackState
-from visual_tracker.trackers.siamese import SiameseTracker
-from visual_tracker.trackers.torch_runtime import EngineParameters
+from visual_tracker.trackers.siamese import SiameseParameters, SiameseTracker
 
 
 @dataclass(frozen=True)
-class Re3Parameters(EngineParameters):
+class Re3Parameters(SiameseParameters):
     """Parameters of Re3.
 
     The paper resets the state every 32 frames, after sequences of up to 32. Ours learned from

@@ -21,12 +21,12 @@ from visual_tracker.trackers.confidence import (
     load_calibration,
     sigmoid,
 )
-from visual_tracker.trackers.siamese import SiameseTracker
-from visual_tracker.trackers.torch_runtime import EngineParameters, available_weights
+from visual_tracker.trackers.siamese import SiameseParameters, SiameseTracker
+from visual_tracker.trackers.torch_runtime import available_weights
 
 
 @dataclass(frozen=True)
-class ScoreParameters(EngineParameters):
+class ScoreParameters(SiameseParameters):
     """When the target counts as lost."""
 
     lost_threshold: float = parameter(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from visual_tracker.boxes import Box
+from visual_tracker.brightness import Gain
 from visual_tracker.crops import CropFrame, channel_mean, context_side, take_crop
 from visual_tracker.images import Image
 from visual_tracker.models.engines import choice
 from visual_tracker.models.geometry import Geometry
 from visual_tracker.models.shared_matchers import is_exported, shared_matcher
-from visual_tracker.parameters import Parameters
+from visual_tracker.parameters import Parameters, parameter
 from visual_tracker.threads import limit_threads
 from visual_tracker.trackers.base import Tracker
 from visual_tracker.trackers.torch_runtime import (
+    EngineParameters,
     available_weights,
     loading,
     matcher_spec,
@@ -26,6 +29,19 @@ from visual_tracker.trackers.torch_runtime import (
 
 #: targets are not followed below this side in pixels, unless they start smaller
 MIN_SIDE = 10.0
+
+
+@dataclass(frozen=True)
+class SiameseParameters(EngineParameters):
+    """And which light the network needs."""
+
+    least_brightness: int = parameter(
+        96,
+        "Images darker than this around the target get a gain; in grey levels, of which 99 % of "
+        "the pixels' brightest channels are below. 0: never.",
+        minimum=0,
+        maximum=255,
+    )
 
 
 class SiameseTracker(Tracker):
@@ -42,6 +58,16 @@ class SiameseTracker(Tracker):
         with loading(self.name):
             self.matcher = self._make_matcher()
         limit_threads(self.parameters.threads)
+        self._gain = Gain()
+
+    def init(self, image: Image, box: Box) -> Box:
+        """Start on a target; see `Tracker.init`."""
+        gain, self._gain = self._gain, Gain()
+        try:
+            return super().init(image, box)
+        except Exception:
+            self._gain = gain  # the target before stays, and with it its light
+            raise
 
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
@@ -70,6 +96,12 @@ class SiameseTracker(Tracker):
         """The network behind its protocol (`visual_tracker.models.matchers`)."""
         path = available_weights(self.kind, self.parameters)
         return shared_matcher(matcher_spec(self.kind, self.parameters, path, self.device))
+
+    def _first_seen(self, image: Image, box: Box) -> Image:
+        return self._gain.start(image, self.parameters.least_brightness, box)
+
+    def _as_seen(self, image: Image, near: Box | None) -> Image:
+        return self._gain.applied(image, self.parameters.least_brightness, near)
 
     def _start(self, image: Image, box: Box) -> Any:
         """Remember size and padding, and return the first frame's template."""
