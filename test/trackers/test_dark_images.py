@@ -86,10 +86,6 @@ def test_a_start_that_is_refused_leaves_the_gain_of_the_target_before() -> None:
     tracker.track(image(0, LIGHT))
     with pytest.raises(BoxError):
         tracker.init(image(0), Box(-100, -100, 20, 20))
-    tracker.matcher = None
-    with pytest.raises(AttributeError):
-        tracker.init(image(0), box)
-    tracker.matcher = spy
     assert tracker.track(image(0, LIGHT)).is_lost
     assert 90 <= brightness(spy.crops[-1]) <= 110
 

@@ -60,15 +60,6 @@ class SiameseTracker(Tracker):
         limit_threads(self.parameters.threads)
         self._gain = Gain()
 
-    def init(self, image: Image, box: Box) -> Box:
-        """Start on a target; see `Tracker.init`."""
-        gain, self._gain = self._gain, Gain()
-        try:
-            return super().init(image, box)
-        except Exception:
-            self._gain = gain  # the target before stays, and with it its light
-            raise
-
     @classmethod
     def unavailable_reason(cls, parameters: Parameters | None = None) -> str | None:
         """Say if the engine or torch is missing or no weights are given or packaged."""
