@@ -125,10 +125,10 @@ starts: setup ## Compare dasiamrpn, siamrpn, nano from moved first boxes (DATASE
 
 # What a robot's camera does to images, and what trackers make of that; finished runs are kept.
 .PHONY: robustness
-robustness: setup ## Compare dasiamrpn, siamrpn, nano, csrt on worse images, write the table (DATASET, JOBS)
+robustness: setup ## Compare dasiamrpn, siamrpn, nano on worse images, write the table (DATASET, JOBS)
 	$(BIN)/visual-tracker evaluate --dataset '$(DATASET)' --jobs $(JOBS) \
 		--output evaluation_output/robustness --readme docs/evaluation.md $(NANO_SETTINGS) \
-		--tracker dasiamrpn --tracker siamrpn --tracker csrt $(if $(NANO_SETTINGS),--tracker nano) \
+		--tracker dasiamrpn --tracker siamrpn $(if $(NANO_SETTINGS),--tracker nano) \
 		$(foreach kind,noise blur jpeg darken brighten drops resolution,--perturb $(kind))
 
 # What each addition of the trackers that learn on line changes, as mean and spread over seeds, in
