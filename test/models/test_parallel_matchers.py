@@ -55,6 +55,14 @@ class MeetingGraph(PlainGraph):
         return super().run(*arrays)
 
 
+def made(
+    alone: PlainGraph | None = None, together: PlainGraph | None = None
+) -> ParallelProposalMatcher:
+    """On two threads, with these graphs for one search and for several."""
+    alone, together = alone or PlainGraph(), together or MeetingGraph()
+    return ParallelProposalMatcher(PlainGraph(), alone, GEOMETRY, together, threads=2)
+
+
 def about(*values: int) -> list[Question]:
     """Questions about crops of one colour each, all of other sizes."""
     return [
@@ -65,7 +73,7 @@ def about(*values: int) -> list[Question]:
 
 def test_several_are_answered_at_one_time_and_in_order() -> None:
     alone, together = PlainGraph(), MeetingGraph()
-    matcher = ParallelProposalMatcher(PlainGraph(), alone, GEOMETRY, together, threads=2)
+    matcher = made(alone, together)
     answers = matcher.respond_many(about(3, 1, 4, 2))
     assert [answer.scores.item() for answer in answers] == [3, 1, 4, 2]
     assert (alone.calls, together.calls) == (0, 4)
@@ -73,7 +81,7 @@ def test_several_are_answered_at_one_time_and_in_order() -> None:
 
 def test_a_lone_question_has_all_threads() -> None:
     alone, together = PlainGraph(), MeetingGraph()
-    matcher = ParallelProposalMatcher(PlainGraph(), alone, GEOMETRY, together, threads=2)
+    matcher = made(alone, together)
     (answer,) = matcher.respond_many(about(5))
     assert answer.scores.item() == 5
     assert (alone.calls, together.calls) == (1, 0)
@@ -81,18 +89,14 @@ def test_a_lone_question_has_all_threads() -> None:
 
 
 def test_what_one_raises_is_raised_and_the_next_are_answered() -> None:
-    matcher = ParallelProposalMatcher(
-        PlainGraph(), PlainGraph(), GEOMETRY, MeetingGraph(), threads=2
-    )
+    matcher = made()
     with pytest.raises(ValueError, match="an unlucky crop"):
         matcher.respond_many(about(13, 2))
     assert len(matcher.respond_many(about(3, 2))) == 2
 
 
 def test_the_time_of_several_is_the_networks_and_counted_once() -> None:
-    matcher = ParallelProposalMatcher(
-        PlainGraph(), PlainGraph(), GEOMETRY, MeetingGraph(), threads=2
-    )
+    matcher = made()
     begin = time.perf_counter()
     with collect_stages() as seconds:
         matcher.respond_many(about(1, 2))
@@ -102,9 +106,7 @@ def test_the_time_of_several_is_the_networks_and_counted_once() -> None:
 
 def test_its_threads_end_with_it() -> None:
     before = set(threading.enumerate())
-    matcher = ParallelProposalMatcher(
-        PlainGraph(), PlainGraph(), GEOMETRY, MeetingGraph(), threads=2
-    )
+    matcher = made()
     matcher.respond_many(about(1, 2))
     own = set(threading.enumerate()) - before
     assert len(own) == 2

@@ -137,7 +137,7 @@ def sequence_rows(content: dict[str, Any], keys: tuple[str, ...]) -> tuple[Row, 
         cells = []
         for label in labels:
             scores = trackers[label]["sequences"].get(name)
-            cells.append(" / ".join(_cell(scores, key) for key in keys) if scores else "failed")
+            cells.append(_cells(scores, keys) if scores else "failed")
         rows.append([name, str(frames), *cells])
     return ["sequence", "frames", *labels], rows
 
@@ -158,15 +158,15 @@ def perturbation_rows(
     if not curves:
         return None
     labels = ranked(content)
-    rows: list[Row] = []
+
+    def cells(curve: dict[str, Any], index: int) -> Row:
+        return [_cells(curve["trackers"][label][index], keys) for label in labels]
+
+    # the first strength is the neutral one, the same run for all kinds
+    rows = [["none", "", *cells(next(iter(curves.values())), 0)]]
     for kind, curve in curves.items():
-        for index, strength in enumerate(curve["strengths"]):
-            # the first is the neutral one, the same run for all kinds
-            name = [kind, f"{strength:g}"] if index else ["none", ""]
-            scores = [curve["trackers"][label][index] for label in labels]
-            cells = [" / ".join(_cell(score, key) for key in keys) for score in scores]
-            if index or not rows:
-                rows.append([*name, *cells])
+        for index, strength in list(enumerate(curve["strengths"]))[1:]:
+            rows.append([kind, f"{strength:g}", *cells(curve, index)])
     return ["images", "strength", *labels], rows
 
 
@@ -284,6 +284,11 @@ def _used_columns(content: dict[str, Any], keys: list[str]) -> list[str]:
         if any(mean.get(key) is not None for mean in means)
         and (absences or key not in ABSENCE_COLUMNS)
     ]
+
+
+def _cells(scores: dict[str, Any], keys: tuple[str, ...]) -> str:
+    """Several values in one cell."""
+    return " / ".join(_cell(scores, key) for key in keys)
 
 
 def _cell(scores: dict[str, Any], key: str) -> str:

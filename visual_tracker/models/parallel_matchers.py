@@ -54,7 +54,7 @@ class ParallelProposalMatcher(GraphProposalMatcher):
         """Search once alone and once on each thread."""
         super().warm_up()
         template, crop = self._blank()
-        self.respond_many([Question.of_crop(template, crop)] * max(2, self._threads))
+        self.respond_many([Question.of_crop(template, crop)] * self._threads)
 
     def respond_many(self, questions: Sequence[Question]) -> list[Response]:
         """Answers in order; a lone question has all threads."""

@@ -36,7 +36,7 @@ class AskingTracker(SiameseTracker):
             remembers beyond it may have taken in a part of the frame (`dasiamrpn`).
         """
         last = self._last_track()
-        self._last = yield from self._steps(self._next_image(image), last)
+        self._last = yield from self._steps(self._next_image(image, last), last)
         return self._last
 
     def _track(self, image: Image, last: Track) -> Track:

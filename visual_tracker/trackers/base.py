@@ -137,7 +137,7 @@ class Tracker(ABC):
             NotInitializedError: before the first `init`.
         """
         last = self._last_track()
-        self._last = self._track(self._next_image(image), last)
+        self._last = self._track(self._next_image(image, last), last)
         return self._last
 
     def set_parameters(self, changes: Mapping[str, Value]) -> None:
@@ -169,7 +169,7 @@ class Tracker(ABC):
             raise NotInitializedError(f"call init(image, box) on '{self.name}' before track(image)")
         return self._last
 
-    def _next_image(self, image: Image) -> Image:
+    def _next_image(self, image: Image, last: Track) -> Image:
         """The image as it is looked at; raises ImageError if it is none or of another size."""
         image = as_bgr(image)
         if size_of(image) != self._image_size:
@@ -178,7 +178,6 @@ class Tracker(ABC):
                 f"'{self.name}' was started on {started} images and cannot track in {given}; "
                 "call init(image, box) again"
             )
-        last = self._last_track()
         return self._as_seen(image, None if last.is_lost else last.box)
 
     def _first_seen(self, image: Image, box: Box) -> Image:
